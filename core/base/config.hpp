@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "core/base/result.hpp"
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace foreshift {
+
+/// Binds TOML keys to variables and reads a file into them.
+///
+///   config_reader in;
+///   in.text("host.name", options.name, "name of this host, unique in the cell");
+///   in.bytes("moves.rate", options.rate, "bytes per second for background moves");
+///   auto ok = in.read_file("agent.toml");
+///
+/// Every error is `invalid` and reads "agent.toml:7: ..."; an unknown key names the nearest known one
+/// ("unknown key 'moves.rat'; did you mean 'moves.rate'?"). Keys not in the file keep their defaults.
+class config_reader {
+public:
+  void text(std::string key, std::string& out, std::string help);
+  void texts(std::string key, std::vector<std::string>& out, std::string help);
+  void flag(std::string key, bool& out, std::string help);
+  void number(std::string key, std::uint64_t& out, std::uint64_t min, std::uint64_t max,
+              std::string help);
+  void bytes(std::string key, std::uint64_t& out, std::string help);       ///< "64MiB" or an integer.
+  void duration(std::string key, std::chrono::milliseconds& out, std::string help); ///< "60s".
+  void share(std::string key, double& out, std::string help);              ///< "90%" or 0.9.
+
+  /// Marks a key that has no default: missing is an error.
+  void require(std::string key);
+
+  result<void> read_file(const std::string& path) const;
+  result<void> read_text(std::string_view toml, const std::string& name) const;
+
+  /// A commented TOML file with every key, its help and its current value.
+  std::string example() const;
+
+private:
+  struct entry;
+  std::vector<entry> entries_;
+};
+
+} // namespace foreshift

@@ -1,0 +1,84 @@
+# SPDX-License-Identifier: Apache-2.0
+@0xb9f6a2c7ecfae05f;
+using Cxx = import "/capnp/c++.capnp";
+$Cxx.namespace("foreshift::schema");
+using Telemetry = import "telemetry.capnp";
+using Volume = import "volume.capnp";
+using Plane = import "plane.capnp";
+using Forecast = import "forecast.capnp";
+
+# Between agents and coordinators.
+
+struct HostHello {
+  # -> HostWelcome. An agent introduces itself, at start and whenever it has lost its coordinator.
+  address @0 :Volume.HostAddress;
+  version @1 :Text;
+  bootMs  @2 :Int64;
+  plane   @3 :Plane.PlaneStatus;
+}
+
+struct HostWelcome {
+  token          @0 :UInt64;   # leadership token; agents persist the highest and refuse lower ones
+  reportMs       @1 :UInt32;   # how often to report
+  forecastMs     @2 :UInt32;
+  horizonMs      @3 :UInt32;
+  moveRateBytes  @4 :UInt64;   # per second, per host
+}
+
+struct HostReport {
+  # -> Done. The heartbeat.
+  host    @0 :Text;
+  atMs    @1 :Int64;
+  sample  @2 :Telemetry.HostSample;
+  nbsr    @3 :Telemetry.NbsrSample;
+  vcis    @4 :List(Telemetry.VciSample);
+  plane   @5 :Plane.PlaneStatus;
+}
+
+struct ForecastReport {
+  # -> Done.
+  forecast @0 :Forecast.Forecast;
+}
+
+struct AgentMove {
+  # -> AgentMoved. Coordinator to the destination's agent: pull these staged extents, within the rate.
+  volume    @0 :UInt64;
+  move      @1 :UInt64;
+  source    @2 :Volume.HostAddress;
+  extents   @3 :List(UInt32);
+  rateBytes @4 :UInt64;        # per second, upper bound for this move; 0: the host's own limit
+}
+
+struct AgentMoved {
+  bytesCopied  @0 :UInt64;
+  bytesSkipped @1 :UInt64;
+  tookUs       @2 :UInt64;
+  throttledUs  @3 :UInt64;     # of it, spent waiting for tokens
+}
+
+struct AgentStatusGet {
+  # -> AgentStatus.
+}
+
+struct AgentStatus {
+  host        @0 :Text;
+  version     @1 :Text;
+  pid         @2 :UInt32;
+  planePid    @3 :UInt32;
+  planeRestarts @4 :UInt32;
+  coordinator @5 :Text;        # address; empty: none reachable
+  logRecords  @6 :UInt64;      # access records stored
+  logBytes    @7 :UInt64;      # on disk
+  moveRateNow @8 :UInt64;      # bytes per second after back-off
+  token       @9 :UInt64;
+}
+
+struct ForecastCarry {
+  # -> Done. Gives a volume's forecaster memory to the agent that will hold it next.
+  state @0 :Forecast.ForecastState;
+}
+
+struct ForecastTake {
+  # -> Forecast.ForecastState. Asks for it.
+  volume @0 :UInt64;
+}

@@ -1,0 +1,118 @@
+# SPDX-License-Identifier: Apache-2.0
+@0xcfeb7843a5a177b7;
+using Cxx = import "/capnp/c++.capnp";
+$Cxx.namespace("foreshift::schema");
+using Volume = import "volume.capnp";
+using Lease = import "lease.capnp";
+using Telemetry = import "telemetry.capnp";
+using Forecast = import "forecast.capnp";
+using Affinity = import "affinity.capnp";
+using Plan = import "plan.capnp";
+using Migration = import "migration.capnp";
+using Agent = import "agent.capnp";
+using Plane = import "plane.capnp";
+
+# What tools ask of the coordinator. Volumes and hosts go by name.
+
+struct StatusGet {}            # -> Status
+struct Status {
+  version    @0 :Text;
+  token      @1 :UInt64;
+  upMs       @2 :UInt64;
+  hosts      @3 :UInt32;
+  hostsUp    @4 :UInt32;
+  volumes    @5 :UInt32;
+  attached   @6 :UInt32;
+  tasksRunning @7 :UInt32;
+  moveBytesPerSecond @8 :UInt64;
+  health     @9 :Text;         # ok, degraded
+  problems   @10 :List(Text);
+  cycle      @11 :List(Migration.TaskPhase);   # last collect, forecast, score, plan, execute, migrate
+}
+
+struct HostList {}             # -> Hosts
+struct HostShow { name @0 :Text; }   # -> Host
+struct Hosts { hosts @0 :List(Host); }
+struct Host {
+  address  @0 :Volume.HostAddress;
+  up       @1 :Bool;
+  seenMs   @2 :Int64;
+  version  @3 :Text;
+  sample   @4 :Telemetry.HostSample;
+  nbsr     @5 :Telemetry.NbsrSample;
+  vcis     @6 :List(Telemetry.VciSample);
+  extents  @7 :UInt64;
+  bytes    @8 :UInt64;
+  volumesAttached @9 :List(Text);
+  plane    @10 :Plane.PlaneStatus;
+}
+
+struct VolumeCreate {          # -> VolumeInfo
+  name      @0 :Text;
+  sizeBytes @1 :UInt64;
+  replicas  @2 :UInt8 = 1;
+  homes     @3 :List(Text);    # empty: every host known now
+  extentBytes @4 :UInt32 = 1048576;
+  partitionBytes @5 :UInt64 = 67108864;
+}
+struct VolumeList {}           # -> Volumes
+struct VolumeShow { name @0 :Text; }     # -> VolumeInfo
+struct VolumeDelete { name @0 :Text; }   # -> Done
+struct VolumeAttach { name @0 :Text; host @1 :Text; }   # -> Task (waits until it has ended)
+struct VolumeDetach { name @0 :Text; }                  # -> Task (waits until it has ended)
+struct Volumes { volumes @0 :List(VolumeInfo); }
+struct VolumeInfo {
+  spec       @0 :Volume.VolumeSpec;
+  lease      @1 :Lease.Lease;
+  mapVersion @2 :UInt64;
+  residency  @3 :List(Residency);
+  exceptionBytes @4 :UInt64;   # size of the stored placement
+  health     @5 :Text;
+}
+struct Residency {
+  host    @0 :Text;
+  extents @1 :UInt64;          # with data there
+  bytes   @2 :UInt64;
+}
+
+struct AffinityGet { volume @0 :Text; }   # -> AffinityMatrix; empty: all volumes
+struct HotGet { volume @0 :Text; top @1 :UInt32 = 20; }   # -> Hot
+struct Hot {
+  forecast @0 :Forecast.Forecast;
+  name     @1 :Text;
+  extentsTotal @2 :UInt64;
+  strip    @3 :List(Float32);  # expected accesses, summed in 256 equal slices of the volume
+}
+struct PlanGet {               # -> Plan
+  volume      @0 :Text;
+  to          @1 :Text;
+  budgetBytes @2 :UInt64;      # 0: default
+}
+struct MigrateStart {          # -> Task (at once, running)
+  volume    @0 :Text;
+  to        @1 :Text;
+  gate      @2 :Float64 = 0.9;
+  timeoutMs @3 :UInt32 = 60000;
+  noPreposition @4 :Bool;
+}
+struct FlipStart { volume @0 :Text; to @1 :Text; force @2 :Bool; }    # -> Task (waits until it has ended)
+struct TaskList { all @0 :Bool; }    # -> Tasks
+struct TaskShow { id @0 :UInt64; }   # -> Task
+struct TaskCancel { id @0 :UInt64; } # -> Task
+struct Tasks { tasks @0 :List(Migration.Task); }
+
+struct EventsGet {             # -> Events; `waitMs` holds the answer until something newer than `after` exists
+  after  @0 :UInt64;
+  limit  @1 :UInt32 = 100;
+  waitMs @2 :UInt32;
+}
+struct Events { events @0 :List(Event); }
+struct Event {
+  seq    @0 :UInt64;
+  atMs   @1 :Int64;
+  level  @2 :Text;             # info, warning, error
+  subject @3 :Text;            # "volume vol1", "host host-a", "task 3"
+  text   @4 :Text;
+}
+
+struct HostDrop { name @0 :Text; }   # -> Done. Forgets a host that is down and holds nothing.

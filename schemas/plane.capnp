@@ -1,0 +1,218 @@
+# SPDX-License-Identifier: Apache-2.0
+@0x997ad8b519256c09;
+using Cxx = import "/capnp/c++.capnp";
+$Cxx.namespace("foreshift::schema");
+using Volume = import "volume.capnp";
+using Lease = import "lease.capnp";
+using Access = import "access.capnp";
+using Telemetry = import "telemetry.capnp";
+
+# What agents, coordinators and peers ask of a host's data plane. One struct a verb; the answer is named after the arrow.
+
+struct PlaneConfigure {
+  # -> Done. Creates or updates what this host knows of a volume and of its peers; durable.
+  spec  @0 :Volume.VolumeSpec;
+  peers @1 :List(Volume.HostAddress);
+}
+
+struct PlaneForget {
+  # -> Done. Deletes the volume's extents, lease and log here; durable; refused while this host is primary.
+  volume @0 :UInt64;
+}
+
+struct PlanePrepare {
+  # -> Done. Notes durably that `holder` may be promoted at `epoch`; refused unless epoch > the highest seen.
+  volume @0 :UInt64;
+  epoch  @1 :UInt64;
+  holder @2 :Text;
+}
+
+struct PlaneStandby {
+  # -> Done. At the destination: loads the map, connects to every partition host as (epoch, itself), holds client requests.
+  volume    @0 :UInt64;
+  epoch     @1 :UInt64;
+  placement @2 :Volume.Placement;
+  peers     @3 :List(Volume.HostAddress);
+}
+
+struct PlaneTakeover {
+  # -> Lease.FlipTimes. At the destination, the critical path of a flip: drains `source` (unless empty), promotes
+  # itself on every host of `seal` at once, then serves. Idempotent: already primary at `epoch` answers again.
+  volume  @0 :UInt64;
+  epoch   @1 :UInt64;
+  source  @2 :Text;
+  sourceEpoch @3 :UInt64;
+  seal    @4 :List(Text);       # home + exceptions + retiring hosts
+  timeoutMs @5 :UInt32;
+  forced  @6 :Bool;             # go on when the source cannot be drained
+}
+
+struct PlaneDrain {
+  # -> Done. At the source: finishes and flushes what is in flight, holds the rest.
+  volume @0 :UInt64;
+  epoch  @1 :UInt64;
+}
+
+struct PlanePromote {
+  # -> PlanePromoted. At a partition host: persists (epoch, holder), then refuses every older epoch.
+  volume @0 :UInt64;
+  epoch  @1 :UInt64;
+  holder @2 :Text;
+}
+
+struct PlanePromoted {
+  epoch @0 :UInt64;
+  extentsPresent @1 :UInt64;
+}
+
+struct PlaneRelease {
+  # -> Done. At the old primary: forgets the lease; clients' requests fail from now on.
+  volume @0 :UInt64;
+  epoch  @1 :UInt64;            # the epoch it held
+}
+
+struct PlaneAdopt {
+  # -> Done. At the primary: routes by this map; answered once no request uses the former one.
+  volume    @0 :UInt64;
+  epoch     @1 :UInt64;
+  placement @2 :Volume.Placement;
+  peers     @3 :List(Volume.HostAddress);
+  settle    @4 :List(UInt32);   # extents whose reads change host: writes in flight to them finish first
+}
+
+struct PlaneStage {
+  # -> Done. At a move's destination: empty staged copies owned by `move`, durable. Refused (no_space) when full.
+  volume  @0 :UInt64;
+  move    @1 :UInt64;
+  extents @2 :List(UInt32);
+}
+
+struct PlaneMirror {
+  # -> Done. At the primary: writes of `extents` also go to `destination` under `move`; answered after the
+  # barrier: every write that began before has finished. `on` false ends it.
+  volume      @0 :UInt64;
+  epoch       @1 :UInt64;
+  move        @2 :UInt64;
+  destination @3 :Text;
+  extents     @4 :List(UInt32);
+  on          @5 :Bool;
+  peers       @6 :List(Volume.HostAddress);
+}
+
+struct PlanePull {
+  # -> PlanePulled. At the destination: copies staged extents from `source`, checked block by block, never over
+  # a block that a mirrored write has filled; synced to disk before the answer.
+  volume  @0 :UInt64;
+  move    @1 :UInt64;
+  source  @2 :Volume.HostAddress;
+  extents @3 :List(UInt32);
+}
+
+struct PlanePulled {
+  bytesCopied @0 :UInt64;       # read from the source, holes excluded
+  bytesSkipped @1 :UInt64;      # already filled by mirrored writes
+}
+
+struct PlaneVerify {
+  # -> Done, or Fault corrupt naming the extent. At the primary: with writes to `extents` held for a moment,
+  # compares the checksums of both sides.
+  volume      @0 :UInt64;
+  epoch       @1 :UInt64;
+  source      @2 :Text;
+  destination @3 :Text;
+  extents     @4 :List(UInt32);
+}
+
+struct PlaneDigest {
+  # -> PlaneDigests.
+  volume  @0 :UInt64;
+  extents @1 :List(UInt32);
+}
+
+struct PlaneDigests {
+  digests @0 :List(UInt64);     # hash of each extent's block checksums; 0 for an extent of zeroes
+}
+
+struct PlaneCommit {
+  # -> Done. At the destination: staged copies of `move` become replicas, durable, idempotent.
+  volume  @0 :UInt64;
+  move    @1 :UInt64;
+  extents @2 :List(UInt32);
+}
+
+struct PlaneAbort {
+  # -> Done. At the destination: staged copies of `move` are freed; idempotent.
+  volume @0 :UInt64;
+  move   @1 :UInt64;
+}
+
+struct PlaneRetire {
+  # -> Done. At a former replica: refuses these extents from now on and frees their space; durable, idempotent.
+  volume  @0 :UInt64;
+  version @1 :UInt64;           # map version that removed this host
+  extents @2 :List(UInt32);
+}
+
+struct PlaneStatusGet {
+  # -> PlaneStatus.
+  volume @0 :UInt64;            # 0: all volumes
+}
+
+struct PlaneStatus {
+  host       @0 :Text;
+  volumes    @1 :List(PlaneVolume);
+  disk       @2 :Telemetry.DiskSpace;
+  pid        @3 :UInt32;
+  startedMs  @4 :Int64;
+  clients    @5 :List(PlaneClient);
+  peerIo     @6 :Telemetry.IoCounters;   # served to peers
+  logDropped @7 :UInt64;                 # access records lost because nobody drained them
+}
+
+struct PlaneVolume {
+  id        @0 :UInt64;
+  name      @1 :Text;
+  state     @2 :Lease.LeaseState;        # of this host's gateway
+  epoch     @3 :UInt64;                  # the gateway's
+  fenceEpoch @4 :UInt64;                 # highest this partition host has seen
+  fenceHolder @5 :Text;
+  mapVersion @6 :UInt64;
+  extentsPresent @7 :UInt64;
+  bytesPresent @8 :UInt64;
+  extentsStaged @9 :UInt64;
+  io        @10 :Telemetry.IoCounters;   # of clients of this gateway
+  readsLocal @11 :UInt64;                # client read requests served wholly from this host
+  readsRemote @12 :UInt64;
+  corrupt   @13 :UInt64;                 # blocks found not to match their checksum
+  requestsHeld @14 :UInt32;
+  moves     @15 :List(UInt64);           # moves that own staged copies here
+}
+
+struct PlaneClient {
+  # The VCI: the process at the other end of the gateway's socket.
+  volume @0 :UInt64;
+  pid    @1 :UInt32;
+  vci    @2 :UInt32;                     # number used in access records
+  sinceMs @3 :Int64;
+}
+
+struct PlaneLogGet {
+  # -> PlaneLog. Takes records out of the ring; one reader.
+  recordsMax @0 :UInt32;
+}
+
+struct PlaneLog {
+  batches @0 :List(Access.AccessBatch);
+  more    @1 :Bool;
+}
+
+struct PlaneInventoryGet {
+  # -> PlaneInventory.
+  volume @0 :UInt64;
+}
+
+struct PlaneInventory {
+  present @0 :Data;              # Roaring bitmap of extents with data or added by a move
+  staged  @1 :Data;
+  retired @2 :Data;
+}
