@@ -186,6 +186,8 @@ struct PlaneVolume {
   corrupt   @13 :UInt64;                 # blocks found not to match their checksum
   requestsHeld @14 :UInt32;
   moves     @15 :List(UInt64);           # moves that own staged copies here
+  sizeBytes @16 :UInt64;                 # of the volume, so that the agent can forecast it
+  extentBytes @17 :UInt32;
 }
 
 struct PlaneClient {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "actors/base/caf_compat.hpp"
 #include "actors/base/packet_inspect.hpp"
 #include "schemas/door.capnp.h"
 
@@ -13,7 +14,7 @@ template <class Request, class Reply>
 struct verb {
   using request = Request;
   using reply = Reply;
-  using signature = typename caf::replies_to<packet<Request>>::template with<packet<Reply>>;
+  using signature = compat::signature<packet<Reply>, packet<Request>>;
 };
 
 /// A list of verbs, from which follow the typed actor, its door routes and its remote proxy:

@@ -41,6 +41,26 @@ void visit(const capnp::DynamicValue::Reader& value) {
   }
 }
 
+/// A list of so many structs that are all zero takes no space, and reading it is still counted.
+constexpr std::uint64_t empty_elements_max = 16 * 1024;
+
+/// Visits every field of a message and returns its canonical form; throws kj::Exception.
+kj::Array<capnp::word> check(kj::ArrayPtr<const capnp::word> segment, capnp::StructSchema schema) {
+  capnp::ReaderOptions limits;
+  limits.nestingLimit = packet_depth_max;
+  // Every word is counted three times: by the visit, and by measuring and copying to canonical
+  // form. Aliased pointers, which would make a small message unfold into a large one, exceed that.
+  limits.traversalLimitInWords = 4 * (segment.size() + empty_elements_max);
+  capnp::SegmentArrayMessageReader message{kj::arrayPtr(&segment, 1), limits};
+  auto root = message.getRoot<capnp::AnyStruct>();
+  visit(root.as<capnp::DynamicStruct>(schema));
+  return root.canonicalize();
+}
+
+bool same(kj::ArrayPtr<const capnp::word> x, kj::ArrayPtr<const capnp::word> y) {
+  return x.asBytes() == y.asBytes();
+}
+
 } // namespace
 
 std::shared_ptr<const packet_words> share(kj::Array<capnp::word> canonical) {
@@ -57,16 +77,16 @@ result<std::shared_ptr<const packet_words>> admit(std::span<const std::byte> byt
   // Cap'n Proto needs word alignment; network and RocksDB buffers have none.
   auto aligned = kj::heapArray<capnp::word>(bytes.size() / sizeof(capnp::word));
   std::memcpy(aligned.begin(), bytes.data(), bytes.size());
-  kj::ArrayPtr<const capnp::word> segment = aligned.asPtr();
-  capnp::ReaderOptions limits;
-  limits.nestingLimit = packet_depth_max;
-  // Twice the size: once for the check below and once for the canonical copy.
-  limits.traversalLimitInWords = 4 * aligned.size() + 64;
   try {
-    capnp::SegmentArrayMessageReader message{kj::arrayPtr(&segment, 1), limits};
-    auto root = message.getRoot<capnp::AnyStruct>();
-    visit(root.as<capnp::DynamicStruct>(schema));
-    return share(root.canonicalize());
+    auto canonical = check(aligned.asPtr(), schema);
+    if (canonical.size() > packet_bytes_max / sizeof(capnp::word))
+      return fault{errc::too_large, "a packet unfolds to more than the limit"};
+    // Our own peers send canonical form. In anyone else's, dropping trailing zeroes may have made a
+    // list unreadable that was readable as another version's type: what readers will see has to
+    // pass too.
+    if (!same(canonical, aligned) && !same(check(canonical.asPtr(), schema), canonical))
+      return fault{errc::malformed, "a packet has no canonical form"};
+    return share(kj::mv(canonical));
   } catch (const kj::Exception& e) {
     return fault{errc::malformed, e.getDescription().cStr()};
   }

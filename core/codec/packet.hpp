@@ -7,6 +7,7 @@
 #include <capnp/schema.h>
 #include <kj/array.h>
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -35,6 +36,10 @@ result<std::shared_ptr<const packet_words>> admit(std::span<const std::byte> byt
 
 std::shared_ptr<const packet_words> share(kj::Array<capnp::word> canonical);
 
+/// The canonical encoding of a struct whose every field has its default: a root of size zero.
+alignas(8) inline constexpr std::array<std::byte, 8> default_words{
+    std::byte{0xfc}, std::byte{0xff}, std::byte{0xff}, std::byte{0xff}};
+
 } // namespace detail
 
 /// An immutable, reference-counted Cap'n Proto message of type `Schema`: the same bytes between
@@ -53,7 +58,7 @@ public:
   /// Cap'n Proto's type id; the routing key between processes.
   static constexpr std::uint64_t type_id = capnp::typeId<Schema>();
 
-  /// An empty packet reads as the schema's defaults.
+  /// Reads as the schema's defaults, and equals a packet made without setting anything.
   packet() = default;
 
   /// Builds a packet in place: `packet<T>::make([&](auto root) { root.setX(1); })`.
@@ -89,7 +94,7 @@ public:
   /// The canonical encoding: what goes on the wire and into the store.
   std::span<const std::byte> bytes() const noexcept {
     if (words_ == nullptr)
-      return {};
+      return detail::default_words;
     auto raw = words_->asBytes();
     return {reinterpret_cast<const std::byte*>(raw.begin()), raw.size()};
   }

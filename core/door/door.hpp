@@ -77,16 +77,21 @@ private:
 struct server_options {
   /// "127.0.0.1:0", "[::1]:7000", "0.0.0.0:7000" or "unix:/path" (created 0600).
   std::string address;
-  tls_files tls; ///< Required, mutually verified, unless the address is a unix path or loopback.
+  /// Mutually verified. Required unless the address is a unix path or loopback; unused on a unix path.
+  tls_files tls{};
   std::size_t connections_max = 1024;
   std::size_t requests_max = 4096; ///< In flight over all connections; more is `busy`.
+  /// A connection without one complete message by then is closed.
+  std::chrono::milliseconds silence_max{30'000};
 };
 
 /// Listens and hands each request to a service. A connection that sends rubbish, oversized frames or
 /// nothing is closed without harming others; no frame's length is believed before its limit is checked.
 class server {
 public:
-  /// `invalid`: bad address or TLS missing where required (says which file); `storage`: cannot bind.
+  /// `invalid`: bad address, or TLS missing where required (says which file) or unusable; `busy`: another
+  /// process serves this unix path; `storage`: cannot bind. Destruction answers open requests with
+  /// `canceled`, and no service call runs after it.
   static result<std::unique_ptr<server>> open(io_thread& io, server_options options, service handler);
   virtual ~server() = default;
 
@@ -96,8 +101,9 @@ public:
 
 struct client_options {
   std::string address;
-  tls_files tls;
-  std::string server_name; ///< Checked against the certificate when TLS is on.
+  tls_files tls{};
+  std::string server_name{}; ///< Checked against the certificate when TLS is on; empty: the address's host.
+  std::size_t requests_max = 4096; ///< In flight; more is `busy`.
 };
 
 /// Calls a door. Connects on first use and again after a loss; any thread.
@@ -106,7 +112,8 @@ public:
   static std::unique_ptr<client> open(io_thread& io, client_options options);
   virtual ~client() = default;
 
-  /// `reply` runs on the io thread: the answer, or `unreachable`, `timeout`, or the other side's fault.
+  /// `reply` runs once, on the io thread: the answer (the other side's fault arrives as a fault), or
+  /// `unreachable`, `timeout`, `too_large`, `busy`; `canceled` when the client is destroyed first.
   virtual void call(envelope request, std::chrono::milliseconds timeout, answer reply) = 0;
 
   /// Blocks; never call it on the io thread.

@@ -3,8 +3,7 @@
 
 #include "core/base/clock.hpp"
 #include "core/base/result.hpp"
-
-#include <roaring/roaring.hh>
+#include "core/base/roaring.hpp"
 
 #include <cstddef>
 #include <cstdint>

@@ -32,15 +32,15 @@ struct store_op {
   std::optional<std::string> value;
 };
 
-/// The coordinator's authority: small records under transactions. Engines: embedded (RocksDB) here; the
-/// interface is what etcd v3 offers, so that the cluster engine fits behind it.
+/// The coordinator's authority: small records under transactions. Engines: embedded (RocksDB) here;
+/// the interface is what etcd v3 offers, so that the cluster engine fits behind it.
 class store {
 public:
   virtual ~store() = default;
 
   /// Applies all of `ops` if every compare holds, atomically and durably (fsync before it returns).
-  /// Returns the new revision; `refused` when a compare fails (nothing written); `storage` on a fault
-  /// (outcome unknown: read again). Blocks; any thread.
+  /// Returns the new revision; `refused` when a compare fails (nothing written); `storage` on a
+  /// fault (outcome unknown: read again). Blocks; any thread.
   virtual result<std::uint64_t> txn(std::span<const compare> compares,
                                     std::span<const store_op> ops) = 0;
 
@@ -51,7 +51,7 @@ public:
   virtual std::uint64_t token() const = 0;
 };
 
-/// Opens or creates the embedded store in directory `path` (0700, flock: `busy` when another has it).
+/// Opens or creates the embedded store in directory `path` (0700, flock: `busy` when it is taken).
 result<std::unique_ptr<store>> open_embedded_store(const std::string& path);
 
 /// Keeps everything in memory; for tests.

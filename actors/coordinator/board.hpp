@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "actors/base/hosted.hpp"
+#include "actors/coordinator/messages.hpp"
+#include "actors/coordinator/options.hpp"
+#include "actors/coordinator/volume_info.hpp"
+#include "core/base/clock.hpp"
+
+#include <deque>
+#include <map>
+
+namespace foreshift::control {
+
+/// Folds forecasts, placement and host samples into scores, hot lists and plans.
+class board_state {
+public:
+  using interface = board_actor;
+
+  static constexpr const char* name = "board";
+
+  board_state(interface::pointer self, const clock_source& clock, policy rules);
+
+  interface::behavior_type make_behavior();
+
+private:
+  struct outlook {
+    packet<schema::ForecastReport> raw;
+    forecast_ptr expected;
+    std::string host;
+  };
+
+  caf::result<ack> take(const packet<schema::ForecastReport>& x);
+  caf::result<packet<schema::AffinityMatrix>> matrix(const std::string& volume) const;
+  caf::result<packet<schema::Hot>> hot(const packet<schema::HotGet>& x) const;
+  caf::result<packet<schema::Plan>> make(const packet<schema::PlanGet>& x);
+  caf::result<survey_ptr> look(const survey_request& x) const;
+  void cycle();
+  std::vector<proposal> propose() const;
+  std::optional<proposal> propose(const volume_entry& volume, bool lease_settled) const;
+  void changed(const volume_ptr& now);
+  result<volume_ptr> find(const std::string& volume) const;
+  const forecast* expected_of(std::uint64_t volume) const;
+  std::vector<host_view> host_views() const;
+  plan_request request_to(const std::string& host) const;
+  std::uint64_t median_flip_us() const;
+
+  interface::pointer self_;
+  const clock_source& clock_;
+  const policy rules_;
+  std::map<std::uint64_t, volume_ptr> volumes_;
+  std::map<std::string, std::uint64_t> names_;
+  std::map<std::uint64_t, std::int64_t> settled_ns_; ///< When the lease last changed.
+  std::map<std::uint64_t, outlook> outlooks_;
+  host_table hosts_;
+  std::deque<std::uint64_t> flips_us_;
+  std::uint64_t last_plan_ = 0;
+  proposals_actor background_;
+  cycle_ptr phases_ = std::make_shared<const std::vector<cycle_phase>>();
+};
+
+using board = hosted<board_state>;
+
+/// A host's latest report as the scoring sees it.
+host_view view_of(const host_entry& host);
+
+/// A forecast from its message.
+forecast decode_forecast(schema::Forecast::Reader in);
+
+} // namespace foreshift::control

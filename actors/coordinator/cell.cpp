@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "actors/coordinator/cell.hpp"
+
+#include "actors/base/remote.hpp"
+#include "actors/coordinator/authority.hpp"
+#include "actors/coordinator/balancer.hpp"
+#include "actors/coordinator/board.hpp"
+#include "actors/coordinator/catalog.hpp"
+#include "actors/coordinator/conductor.hpp"
+#include "actors/coordinator/directory.hpp"
+#include "actors/coordinator/events.hpp"
+
+#include <caf/actor_system.hpp>
+#include <caf/send.hpp>
+
+namespace foreshift::control {
+
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr auto task_timeout = 3min;   // verbs that answer when their task has ended
+constexpr auto events_timeout = 90s;  // longer than the longest wait they may ask for
+constexpr auto agent_timeout = 10min; // a slow batch; each request has a shorter one of its own
+
+using ping_verbs = verbs<verb<schema::Ping, schema::Pong>>;
+
+result<void> speaks_for(std::string_view host, const door::peer& from) {
+  if (from.role == "agent" && !from.name.empty() && from.name != host)
+    return fault{errc::refused, "an agent speaks for its own host only"};
+  return {};
+}
+
+} // namespace
+
+cell spawn_cell(caf::actor_system& system, std::shared_ptr<store> keeper, agent_connector connect,
+                const clock_source& clock, const cell_options& options) {
+  auto& rules = options.rules;
+  auto token = keeper->token();
+  cell x;
+  x.authority = options.detached ? system.spawn<authority, caf::detached>(keeper)
+                                 : system.spawn<authority>(keeper);
+  x.events = system.spawn<events>(x.authority, clock);
+  x.membership = system.spawn<membership>(x.authority, x.events, std::move(connect), clock, rules,
+                                          token);
+  x.catalog = system.spawn<catalog>(x.authority, x.membership, x.events, clock);
+  x.board = system.spawn<board>(clock, rules);
+  caf::anon_send(x.membership, subscribe{watcher_actor{x.board}});
+  caf::anon_send(x.catalog, subscribe{watcher_actor{x.board}});
+  conductor_parts around{x.authority, x.catalog, x.membership, x.board, x.events};
+  x.conductor = system.spawn<conductor>(around, clock, rules);
+  x.balancer = system.spawn<balancer>(x.conductor);
+  caf::anon_send(x.board, x.balancer);
+  directory_parts sources{x.membership, x.catalog, x.board, x.conductor};
+  x.directory = system.spawn<directory>(sources, clock, options.version, token);
+  return x;
+}
+
+router cell::routes(const std::string& version) const {
+  roles agents{"agent", "local"};
+  roles people{"tool", "local"};
+  router out;
+  out.serve<host_verbs>(membership, agents)
+    .serve<forecast_verbs>(board, agents)
+    .serve<volume_verbs>(catalog, people)
+    .serve<insight_verbs>(board, people)
+    .serve<task_verbs>(conductor, people, task_timeout)
+    .serve<events_verbs>(events, people, events_timeout)
+    .serve<directory_verbs>(directory, people)
+    .check<schema::HostHello>([](schema::HostHello::Reader x, const door::peer& from) {
+      return speaks_for(x.getAddress().getName().cStr(), from);
+    })
+    .check<schema::HostReport>([](schema::HostReport::Reader x, const door::peer& from) {
+      return speaks_for(x.getHost().cStr(), from);
+    })
+    .check<schema::ForecastReport>([](schema::ForecastReport::Reader x, const door::peer& from) {
+      return speaks_for(x.getForecast().getHost().cStr(), from);
+    })
+    .pong("coordinator", "", version);
+  return out;
+}
+
+void cell::stop() {
+  auto end = [](const auto& whom) { caf::anon_send_exit(whom, caf::exit_reason::user_shutdown); };
+  end(directory);
+  end(balancer);
+  end(conductor);
+  end(board);
+  end(catalog);
+  end(membership);
+  end(events);
+  end(authority);
+  *this = {};
+}
+
+agent_connector door_connector(caf::actor_system& system, door::io_thread& io,
+                               door::tls_files tls) {
+  return [&system, &io, tls](const lease::host_address& host) -> courier_actor {
+    auto server_name = host.agent.substr(0, host.agent.rfind(':'));
+    std::shared_ptr<door::client> to = door::client::open(
+      io, {.address = host.agent, .tls = tls, .server_name = tls.empty() ? "" : server_name});
+    return spawn_remote<ping_verbs>(system, std::move(to), {.timeout = agent_timeout});
+  };
+}
+
+} // namespace foreshift::control

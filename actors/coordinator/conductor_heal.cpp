@@ -1,0 +1,194 @@
+// SPDX-License-Identifier: Apache-2.0
+// The conductor's broom: what crashes and lost messages leave behind comes to a clean end.
+#include "actors/coordinator/conductor.hpp"
+#include "core/base/log.hpp"
+#include "core/lease/move_machine.hpp"
+#include "core/lease/requests.hpp"
+#include "core/lease/retire_machine.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+namespace foreshift::control {
+
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr auto tell_timeout = 3s;
+constexpr auto facts_timeout = 10s;
+
+/// A report may be older than the last lease change: only several in a row count.
+constexpr int suspicions_max = 3;
+
+} // namespace
+
+void conductor_state::changed(const volume_ptr& now) {
+  book_.seen(now->facts.lease.prepared.id);
+  if (now->erased) {
+    volumes_.erase(now->id());
+    names_.erase(now->name());
+    sections_.erase(now->id());
+    suspicions_.erase(now->id());
+    erased_.insert(now->id());
+    return;
+  }
+  volumes_[now->id()] = now;
+  names_[now->name()] = now->id();
+}
+
+void conductor_state::reported(const host_ptr& now) {
+  auto& host = now->address.name;
+  if (now->dropped) {
+    hosts_.erase(host);
+    return;
+  }
+  auto former = hosts_.find(host);
+  bool fresh = former == hosts_.end() || former->second->reports != now->reports;
+  hosts_[host] = now;
+  if (!fresh || !now->up || now->report.read().getPlane().getPid() == 0)
+    return;
+  for (auto row : now->report.read().getPlane().getVolumes())
+    check_row(*now, row);
+  for (auto& [id, volume] : volumes_) {
+    auto& lease = volume->facts.lease;
+    if (lease.holder != host)
+      continue;
+    schema::PlaneVolume::Reader row;
+    bool holds = find_volume(*now, id, row) && row.getState() == schema::LeaseState::PRIMARY
+                 && row.getEpoch() == lease.held_epoch;
+    bool quiet = !flipping(id) && lease.prepared.id == 0;
+    suspicions_[id] = holds || !quiet ? 0 : suspicions_[id] + 1;
+    if (suspicions_[id] >= suspicions_max) {
+      suspicions_[id] = 0;
+      reattach(*volume);
+    }
+  }
+}
+
+void conductor_state::check_row(const host_entry& host, schema::PlaneVolume::Reader row) {
+  auto& where = host.address.name;
+  auto at = volumes_.find(row.getId());
+  if (at == volumes_.end()) {
+    if (erased_.contains(row.getId()))
+      tell(where, lease::forget(row.getId()));
+    return;
+  }
+  auto& facts = at->second->facts;
+  if (flipping(row.getId()) || facts.lease.prepared.id != 0)
+    return;
+  auto state = row.getState();
+  bool active = state == schema::LeaseState::PRIMARY || state == schema::LeaseState::STANDBY
+                || state == schema::LeaseState::DRAINING;
+  if (active && facts.lease.holder != where)
+    tell(where, lease::release(row.getId(), row.getEpoch()));
+  for (auto move : row.getMoves()) {
+    bool running = std::any_of(runs_.begin(), runs_.end(),
+                               [&](auto& x) { return x.second.move == move; });
+    if (!running && !facts.moves.contains(move))
+      tell(where, lease::abort_staged(row.getId(), move));
+  }
+}
+
+void conductor_state::tell(const std::string& host, door::envelope request) {
+  self_->request(around_.membership, tell_timeout + 1s,
+                 relay{host, sealed{std::move(request)}, tell_timeout})
+    .then([](const sealed&) {},
+          [host](const caf::error& why) {
+            slog::debug("host {} was not told: {}", host, to_fault(why).detail);
+          });
+}
+
+void conductor_state::heal() {
+  for (auto id : std::vector<std::uint64_t>{orphans_.begin(), orphans_.end()})
+    close_orphan(id);
+  for (auto& [id, volume] : volumes_)
+    heal(*volume);
+}
+
+/// One step a volume and round: an interrupted flip first, then moves, then retirements.
+void conductor_state::heal(const volume_entry& x) {
+  auto id = x.id();
+  if (flipping(id))
+    return;
+  run made;
+  made.volume = id;
+  if (x.facts.lease.prepared.id != 0) {
+    made.kind = run_kind::flip;
+    made.task = x.facts.lease.prepared.id;
+    made.then = [this, owner = made.task](finish_ptr how) {
+      if (!how->resume_later)
+        end_task(owner, how, how->why);
+    };
+    lease::flip_request request;
+    request.task = made.task;
+    request.volume = id;
+    request.timeout = rules_.flip_timeout;
+    launch(open_run(std::move(made), std::make_unique<lease::flip_machine>(request)));
+    return;
+  }
+  for (auto& [move, stored] : x.facts.moves) {
+    if (std::any_of(runs_.begin(), runs_.end(),
+                    [&, which = move](auto& y) { return y.second.move == which; }))
+      continue;
+    run one;
+    one.kind = run_kind::move;
+    one.volume = id;
+    one.move = move;
+    launch(open_run(std::move(one), lease::move_machine::resume(stored.record)));
+  }
+  if (!x.facts.placement.retiring().empty() && !moving(id)) {
+    made.kind = run_kind::retire;
+    lease::retire_request request{id, "", {}};
+    launch(open_run(std::move(made), std::make_unique<lease::retire_machine>(request)));
+  }
+}
+
+/// A task of a former process: its flip, if prepared, is being resumed; anything else is over.
+void conductor_state::close_orphan(std::uint64_t task) {
+  auto* x = book_.find(task);
+  if (!x || !x->running()) {
+    orphans_.erase(task);
+    return;
+  }
+  auto over = [this, task](const std::optional<lease::lease_record>& lease) {
+    if (lease && lease->prepared.id == task)
+      return;
+    auto* owner = book_.find(task);
+    if (!orphans_.erase(task) || !owner)
+      return;
+    // The commit may have been the last thing that the former process did.
+    bool arrived = lease && lease->holder == owner->to
+                   && owner->kind != schema::TaskKind::BALANCE;
+    std::optional<fault> why;
+    if (!arrived)
+      why = fault{errc::failed, "the coordinator restarted; the volume stays where it was"};
+    end_task(task, nullptr, why);
+  };
+  self_->request(around_.catalog, facts_timeout, facts_request{x->volume})
+    .then([over](const facts_ptr& facts) { over(facts->lease); },
+          [over](const caf::error& why) {
+            if (to_fault(why).code == errc::not_found)
+              over(std::nullopt);
+          });
+}
+
+/// The holder's data plane lost the lease (a crash took its memory): promote it afresh.
+void conductor_state::reattach(const volume_entry& x) {
+  if (book_.running_of(x.id()))
+    return;
+  task again;
+  again.kind = schema::TaskKind::ATTACH;
+  again.volume = x.id();
+  again.name = x.name();
+  again.from = x.facts.lease.holder;
+  again.to = x.facts.lease.holder;
+  auto& opened = open_task(std::move(again));
+  note("warning", "volume " + x.name(),
+       fmt::format("host {} does not serve its lease any more; promoting it again", opened.to));
+  start_flip(opened, false, true,
+             [this, id = opened.id](finish_ptr how) { end_task(id, how, how->why); });
+}
+
+} // namespace foreshift::control

@@ -1,0 +1,311 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "actors/base/courier.hpp"
+#include "actors/base/verbs.hpp"
+#include "core/forecast/forecaster.hpp"
+#include "core/lease/machine.hpp"
+#include "core/plan/planner.hpp"
+#include "core/store/store.hpp"
+#include "schemas/affinity.capnp.h"
+#include "schemas/agent.capnp.h"
+#include "schemas/api.capnp.h"
+#include "schemas/door.capnp.h"
+
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace foreshift::control {
+
+// -- values that travel between the coordinator's actors: immutable and shared --------------------
+
+struct txn_request {
+  std::vector<compare> compares;
+  std::vector<store_op> ops;
+};
+using txn_ptr = std::shared_ptr<const txn_request>;
+using stored_ptr = std::shared_ptr<const std::vector<stored>>;
+
+/// What the catalog knows of a volume; its `facts.peers` is empty.
+struct volume_entry {
+  explicit volume_entry(lease::volume_facts x) : facts(std::move(x)) {}
+  lease::volume_facts facts;
+  std::int64_t created_ms = 0;
+  bool erased = false;
+
+  std::uint64_t id() const { return facts.shape().id; }
+  const std::string& name() const { return facts.shape().name; }
+};
+using volume_ptr = std::shared_ptr<const volume_entry>;
+
+/// What membership knows of a host.
+struct host_entry {
+  lease::host_address address;
+  std::string version;
+  bool up = false;
+  bool dropped = false;
+  std::int64_t seen_ms = 0;
+  std::uint64_t reports = 0; ///< Since the coordinator started.
+  packet<schema::HostReport> report;
+};
+using host_ptr = std::shared_ptr<const host_entry>;
+using facts_ptr = std::shared_ptr<const lease::volume_facts>;
+using finish_ptr = std::shared_ptr<const lease::finish>;
+using forecast_ptr = std::shared_ptr<const forecast>;
+
+/// What a migration or the background balance needs to know of one volume and one destination.
+struct survey {
+  bool forecast_known = false;
+  double accesses_expected = 0;
+  double coverage = 0;
+  std::vector<planned_move> moves; ///< Best first; nothing that is in flight.
+  std::uint64_t bytes = 0;
+  bool destination_full = false;
+};
+using survey_ptr = std::shared_ptr<const survey>;
+
+// -- messages; each interface below says what they do there ---------------------------------------
+
+struct tick {};
+struct range_request {
+  std::string prefix;
+};
+struct volume_changed {
+  volume_ptr now;
+};
+struct host_changed {
+  host_ptr now;
+};
+struct relay {
+  std::string host;
+  sealed request;
+  std::chrono::milliseconds timeout{0};
+};
+struct commit_request {
+  std::uint64_t volume = 0;
+  txn_ptr txn;
+};
+struct facts_request {
+  std::uint64_t volume = 0;
+};
+struct event_note {
+  std::string level, subject, text;
+};
+struct survey_request {
+  std::uint64_t volume = 0;
+  std::string to;
+  std::vector<std::uint32_t> in_flight;
+  double gain_min = 0;
+  std::uint64_t budget_bytes = 0;
+};
+struct load_order {
+  std::uint64_t run = 0;
+  lease::load_kind kind = lease::load_kind::look;
+};
+struct section_left {
+  std::uint64_t run = 0;
+};
+struct run_note {
+  std::uint64_t run = 0;
+  std::string phase;
+};
+struct run_ended {
+  std::uint64_t run = 0;
+  finish_ptr how;
+};
+struct run_cancel {};
+struct run_pause_over {
+  std::uint64_t id = 0;
+};
+struct run_due {
+  std::uint64_t run = 0;
+};
+struct move_order {
+  std::uint64_t volume = 0;
+  std::string source, destination;
+  std::vector<std::uint32_t> extents;
+  bool background = false; ///< Refused while a task is at work on the volume.
+};
+struct retire_order {
+  std::uint64_t volume = 0;
+  std::string host;
+  std::vector<std::uint32_t> extents;
+};
+struct flip_order {
+  std::uint64_t task = 0;
+};
+struct stop_moves {
+  std::uint64_t volume = 0;
+};
+struct task_update {
+  std::uint64_t task = 0;
+  std::string phase;
+  double coverage = 0;
+  std::uint64_t bytes_planned = 0;
+  std::uint64_t bytes_moved = 0;
+  std::uint64_t eta_ms = 0;
+};
+struct task_ended {
+  std::uint64_t task = 0;
+  finish_ptr flip;           ///< Null: it never came to a flip.
+  std::optional<fault> why;
+};
+struct flip_measured {
+  std::uint64_t total_us = 0;
+};
+struct activity_request {};
+struct activity {
+  std::uint32_t tasks_running = 0;
+  std::uint64_t move_bytes_per_second = 0;
+  std::uint64_t execute_us = 0; ///< Last batch of a move.
+  std::int64_t execute_ms = 0;
+  std::uint64_t migrate_us = 0; ///< Last flip.
+  std::int64_t migrate_ms = 0;
+};
+struct cycle_request {};
+struct cycle_phase {
+  std::string name;
+  std::int64_t start_ms = 0;
+  std::uint64_t duration_us = 0;
+};
+using cycle_ptr = std::shared_ptr<const std::vector<cycle_phase>>;
+/// What background work the last cycle found worth doing.
+struct proposal {
+  std::uint64_t volume = 0;
+  std::vector<planned_move> moves;
+  std::vector<std::pair<std::string, std::vector<std::uint32_t>>> retire;
+};
+using proposals_ptr = std::shared_ptr<const std::vector<proposal>>;
+
+template <class Reply, class... Request>
+using asks = compat::signature<Reply, Request...>;
+template <class... Message>
+using takes = compat::one_way<Message...>;
+using ack = packet<schema::Done>;
+
+// -- actors ----------------------------------------------------------------------------------------
+
+/// Whoever wants to know each change of volumes and hosts; gets all of them once when it subscribes.
+using watcher_actor = caf::typed_actor<takes<volume_changed>, takes<host_changed>>;
+struct subscribe {
+  watcher_actor who;
+};
+
+/// Owns the store; blocks on its disk. Every transaction is guarded by the leadership token.
+///   txn_ptr -> the new revision.  range_request -> the records, sorted.
+using authority_actor =
+  caf::typed_actor<asks<std::uint64_t, txn_ptr>, asks<stored_ptr, range_request>>;
+
+/// Notes what operators may want to know, bounded and durable.
+///   EventsGet waits for something newer when asked to.  tick: persist; end waits that are over.
+using events_verbs = verbs<verb<schema::EventsGet, schema::Events>>;
+using events_actor = events_verbs::actor::extend<takes<event_note>, takes<tick>>;
+
+/// Which hosts there are and whether they live; the way to their agents.
+///   HostHello, HostReport; HostDrop: forgets a host that is down.
+///   relay -> the agent's answer to any verb.  tick: who has been silent too long.
+using host_verbs =
+  verbs<verb<schema::HostHello, schema::HostWelcome>, verb<schema::HostReport, schema::Done>>;
+using membership_actor =
+  host_verbs::actor::extend<asks<ack, packet<schema::HostDrop>>, asks<sealed, relay>,
+                            takes<subscribe>, takes<tick>>;
+
+/// Volumes, their leases and placements: memory over the authority.
+///   VolumeCreate, VolumeDelete.  facts_request -> what the store says of a volume, peers included.
+///   commit_request -> revision: a guarded change of a volume's records.
+using volume_verbs = verbs<verb<schema::VolumeCreate, schema::VolumeInfo>,
+                           verb<schema::VolumeDelete, schema::Done>>;
+using catalog_actor =
+  volume_verbs::actor::extend<asks<facts_ptr, facts_request>, asks<std::uint64_t, commit_request>,
+                              takes<subscribe>, takes<host_changed>, takes<volume_changed>>;
+
+/// Takes what the board proposes for the background, and does it.
+using proposals_actor = caf::typed_actor<takes<proposals_ptr>>;
+
+/// Forecasts, affinity scores and plans.
+///   ForecastReport; AffinityGet, HotGet, PlanGet.  survey_request -> survey_ptr.
+///   cycle_request -> the phases of the last cycle, timed.  tick: one cycle.
+using forecast_verbs = verbs<verb<schema::ForecastReport, schema::Done>>;
+using insight_verbs = verbs<verb<schema::AffinityGet, schema::AffinityMatrix>,
+                            verb<schema::HotGet, schema::Hot>, verb<schema::PlanGet, schema::Plan>>;
+using board_actor =
+  caf::typed_actor<asks<ack, packet<schema::ForecastReport>>,
+                   asks<packet<schema::AffinityMatrix>, packet<schema::AffinityGet>>,
+                   asks<packet<schema::Hot>, packet<schema::HotGet>>,
+                   asks<packet<schema::Plan>, packet<schema::PlanGet>>,
+                   asks<survey_ptr, survey_request>, asks<cycle_ptr, cycle_request>,
+                   takes<proposals_actor>, takes<flip_measured>, takes<volume_changed>,
+                   takes<host_changed>, takes<tick>>;
+
+/// Runs tasks, and every machine of core/lease in a runner of its own.
+///   VolumeAttach, VolumeDetach, FlipStart answer when the task has ended; MigrateStart at once.
+///   run_due: the tokens for a move are there.
+///   From runners: load_order -> facts_ptr, section_left, run_note, run_ended.
+///   From migrators and the balancer: move_order, retire_order, flip_order -> how the run ended;
+///   stop_moves: cancel the volume's moves; task_update, task_ended.  tick: heal what was left over.
+using task_verbs =
+  verbs<verb<schema::VolumeAttach, schema::Task>, verb<schema::VolumeDetach, schema::Task>,
+        verb<schema::FlipStart, schema::Task>, verb<schema::MigrateStart, schema::Task>,
+        verb<schema::TaskList, schema::Tasks>, verb<schema::TaskShow, schema::Task>,
+        verb<schema::TaskCancel, schema::Task>>;
+using conductor_actor = task_verbs::actor::extend<
+  asks<facts_ptr, load_order>, takes<section_left>, takes<run_note>, takes<run_ended>,
+  asks<finish_ptr, move_order>, asks<finish_ptr, retire_order>, asks<finish_ptr, flip_order>,
+  takes<run_due>, takes<stop_moves>, takes<task_update>, takes<task_ended>, asks<activity, activity_request>,
+  takes<volume_changed>, takes<host_changed>, takes<tick>>;
+
+/// Hosts one machine and does what it asks.  tick: start.
+using runner_actor = caf::typed_actor<takes<tick>, takes<run_cancel>, takes<run_pause_over>>;
+
+/// Drives one migration.  tick: decide what is next.  run_cancel: stop cleanly.
+using migrator_actor = caf::typed_actor<takes<tick>, takes<run_cancel>>;
+
+/// Answers what is put together from several actors.
+///   StatusGet, HostList, HostShow, HostDrop, VolumeList, VolumeShow.
+using directory_verbs =
+  verbs<verb<schema::StatusGet, schema::Status>, verb<schema::HostList, schema::Hosts>,
+        verb<schema::HostShow, schema::Host>, verb<schema::HostDrop, schema::Done>,
+        verb<schema::VolumeList, schema::Volumes>, verb<schema::VolumeShow, schema::VolumeInfo>>;
+using directory_actor =
+  directory_verbs::actor::extend<takes<volume_changed>, takes<host_changed>>;
+
+} // namespace foreshift::control
+
+FORESHIFT_LOCAL_MESSAGE(foreshift::control::txn_ptr)
+FORESHIFT_LOCAL_MESSAGE(foreshift::control::stored_ptr)
+FORESHIFT_LOCAL_MESSAGE(foreshift::control::facts_ptr)
+FORESHIFT_LOCAL_MESSAGE(foreshift::control::finish_ptr)
+FORESHIFT_LOCAL_MESSAGE(foreshift::control::survey_ptr)
+FORESHIFT_LOCAL_MESSAGE(foreshift::control::cycle_ptr)
+FORESHIFT_LOCAL_MESSAGE(foreshift::control::proposals_ptr)
+FORESHIFT_LOCAL_MESSAGE(foreshift::control::tick)
+FORESHIFT_LOCAL_MESSAGE(foreshift::control::range_request)
+FORESHIFT_LOCAL_MESSAGE(foreshift::control::volume_changed)
+FORESHIFT_LOCAL_MESSAGE(foreshift::control::host_changed)
+FORESHIFT_LOCAL_MESSAGE(foreshift::control::relay)
+FORESHIFT_LOCAL_MESSAGE(foreshift::control::commit_request)
+FORESHIFT_LOCAL_MESSAGE(foreshift::control::facts_request)
+FORESHIFT_LOCAL_MESSAGE(foreshift::control::event_note)
+FORESHIFT_LOCAL_MESSAGE(foreshift::control::survey_request)
+FORESHIFT_LOCAL_MESSAGE(foreshift::control::load_order)
+FORESHIFT_LOCAL_MESSAGE(foreshift::control::section_left)
+FORESHIFT_LOCAL_MESSAGE(foreshift::control::run_note)
+FORESHIFT_LOCAL_MESSAGE(foreshift::control::run_ended)
+FORESHIFT_LOCAL_MESSAGE(foreshift::control::run_cancel)
+FORESHIFT_LOCAL_MESSAGE(foreshift::control::run_pause_over)
+FORESHIFT_LOCAL_MESSAGE(foreshift::control::run_due)
+FORESHIFT_LOCAL_MESSAGE(foreshift::control::move_order)
+FORESHIFT_LOCAL_MESSAGE(foreshift::control::retire_order)
+FORESHIFT_LOCAL_MESSAGE(foreshift::control::flip_order)
+FORESHIFT_LOCAL_MESSAGE(foreshift::control::stop_moves)
+FORESHIFT_LOCAL_MESSAGE(foreshift::control::task_update)
+FORESHIFT_LOCAL_MESSAGE(foreshift::control::task_ended)
+FORESHIFT_LOCAL_MESSAGE(foreshift::control::flip_measured)
+FORESHIFT_LOCAL_MESSAGE(foreshift::control::activity_request)
+FORESHIFT_LOCAL_MESSAGE(foreshift::control::activity)
+FORESHIFT_LOCAL_MESSAGE(foreshift::control::cycle_request)
+FORESHIFT_LOCAL_MESSAGE(foreshift::control::subscribe)

@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "actors/coordinator/volume_info.hpp"
+
+#include <fmt/format.h>
+
+namespace foreshift::control {
+
+namespace {
+
+std::string health_of(const volume_entry& volume, const host_table& hosts) {
+  auto& facts = volume.facts;
+  for (auto& name : facts.placement.hosts_to_seal()) {
+    auto at = hosts.find(name);
+    if (at == hosts.end() || !at->second->up)
+      return fmt::format("degraded: host {} is down", name);
+    schema::PlaneVolume::Reader row;
+    if (find_volume(*at->second, volume.id(), row) && row.getCorrupt() > 0)
+      return fmt::format("corrupt: {} blocks at host {}", row.getCorrupt(), name);
+  }
+  return "ok";
+}
+
+} // namespace
+
+bool find_volume(const host_entry& host, std::uint64_t volume, schema::PlaneVolume::Reader& out) {
+  for (auto row : host.report.read().getPlane().getVolumes())
+    if (row.getId() == volume) {
+      out = row;
+      return true;
+    }
+  return false;
+}
+
+void encode_volume(const volume_entry& volume, const host_table& hosts,
+                   schema::VolumeInfo::Builder out) {
+  auto& facts = volume.facts;
+  encode_shape(facts.shape(), out.initSpec());
+  out.getSpec().setCreatedMs(volume.created_ms);
+  lease::encode(facts.lease, out.initLease());
+  out.setMapVersion(facts.placement.version());
+  out.setExceptionBytes(facts.placement.encode().bytes().size());
+  out.setHealth(health_of(volume, hosts).c_str());
+  std::vector<std::pair<std::string, schema::PlaneVolume::Reader>> found;
+  for (auto& [name, host] : hosts)
+    if (schema::PlaneVolume::Reader row; find_volume(*host, volume.id(), row)
+                                         && row.getExtentsPresent() > 0)
+      found.emplace_back(name, row);
+  auto rows = out.initResidency(static_cast<unsigned>(found.size()));
+  for (unsigned i = 0; i < found.size(); ++i) {
+    rows[i].setHost(found[i].first.c_str());
+    rows[i].setExtents(found[i].second.getExtentsPresent());
+    rows[i].setBytes(found[i].second.getBytesPresent());
+  }
+}
+
+void encode_host(const host_entry& host, const std::vector<std::string>& attached,
+                 schema::Host::Builder out) {
+  auto report = host.report.read();
+  lease::encode(host.address, out.initAddress());
+  out.setUp(host.up);
+  out.setSeenMs(host.seen_ms);
+  out.setVersion(host.version.c_str());
+  out.setSample(report.getSample());
+  out.setNbsr(report.getNbsr());
+  out.setVcis(report.getVcis());
+  out.setPlane(report.getPlane());
+  std::uint64_t extents = 0;
+  std::uint64_t bytes = 0;
+  for (auto row : report.getPlane().getVolumes()) {
+    extents += row.getExtentsPresent();
+    bytes += row.getBytesPresent();
+  }
+  out.setExtents(extents);
+  out.setBytes(bytes);
+  auto names = out.initVolumesAttached(static_cast<unsigned>(attached.size()));
+  for (unsigned i = 0; i < attached.size(); ++i)
+    names.set(i, attached[i].c_str());
+}
+
+} // namespace foreshift::control

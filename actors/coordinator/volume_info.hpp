@@ -1,0 +1,23 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "actors/coordinator/messages.hpp"
+
+#include <map>
+
+namespace foreshift::control {
+
+using host_table = std::map<std::string, host_ptr>;
+
+/// A volume as the API shows it; what is where comes from the hosts' latest reports.
+void encode_volume(const volume_entry& volume, const host_table& hosts,
+                   schema::VolumeInfo::Builder out);
+
+/// A host as the API shows it. `attached`: names of the volumes it is primary of.
+void encode_host(const host_entry& host, const std::vector<std::string>& attached,
+                 schema::Host::Builder out);
+
+/// What the report says of a volume's gateway and extents on that host; false if nothing.
+bool find_volume(const host_entry& host, std::uint64_t volume, schema::PlaneVolume::Reader& out);
+
+} // namespace foreshift::control

@@ -1,0 +1,254 @@
+// SPDX-License-Identifier: Apache-2.0
+// The only file that includes CLI11: it is slow to compile.
+#include "agents/cli/arguments.hpp"
+
+#include "agents/cli/commands.hpp"
+
+#include <CLI/CLI.hpp>
+
+#include <functional>
+#include <memory>
+
+namespace foreshift::cli {
+
+namespace {
+
+/// The command line as read so far: global options and the command to run.
+struct parsed {
+  options global;
+  std::string output = "table";
+  std::function<int(session&)> command;
+};
+
+/// Adds a command. `declare(sub, args)` binds its arguments to `args`, `act(session, args)` runs it.
+template <class Args, class Declare, class Act>
+void command(CLI::App& parent, parsed& p, const char* name, const char* what, const char* example,
+             Declare&& declare, Act act) {
+  auto* sub = parent.add_subcommand(name, what);
+  sub->footer(std::string{"Example:\n  "} + example);
+  sub->fallthrough();
+  auto args = std::make_shared<Args>();
+  declare(*sub, *args);
+  sub->callback([&p, args, act] {
+    p.command = [args, act](session& s) { return act(s, *args); };
+  });
+}
+
+struct no_args {};
+struct name_args {
+  std::string name;
+};
+struct to_args {
+  std::string name, to, budget;
+  bool force = false;
+};
+struct number_args {
+  std::uint64_t id = 0;
+  std::uint32_t limit = 100;
+  bool flag = false;
+};
+
+CLI::App& group(CLI::App& app, const char* name, const char* what) {
+  auto* sub = app.add_subcommand(name, what);
+  sub->require_subcommand(1);
+  sub->fallthrough();
+  return *sub;
+}
+
+auto named(const char* what) {
+  return [what](CLI::App& c, name_args& a) { c.add_option("NAME", a.name, what)->required(); };
+}
+
+void add_hosts(CLI::App& app, parsed& p) {
+  auto& host = group(app, "host", "Hosts of the cell: state, load, free space, what they hold");
+  command<no_args>(
+      host, p, "list", "List hosts", "foreshift host list", [](auto&, auto&) {},
+      [](session& s, no_args&) { return list_hosts(s); });
+  command<name_args>(
+      host, p, "show", "Show one host: measurements, data plane, VCIs",
+      "foreshift host show host-a", named("Host"),
+      [](session& s, name_args& a) { return show_host(s, a.name); });
+  command<name_args>(
+      host, p, "drop", "Forget a host that is down and holds nothing", "foreshift host drop host-d",
+      named("Host"), [](session& s, name_args& a) { return drop_host(s, a.name); });
+}
+
+void add_volume_create(CLI::App& volume, parsed& p) {
+  command<create_request>(
+      volume, p, "create", "Create a thin volume; nothing is allocated until it is written",
+      "foreshift volume create vm1 4GiB --home host-a,host-b --replicas 2",
+      [](CLI::App& c, create_request& a) {
+        c.add_option("NAME", a.name, "Volume: a-z, 0-9, '.', '_' and '-'; also the NBD export name")
+            ->required();
+        c.add_option("SIZE", a.size, "Whole size: 4GiB, 512MiB, or bytes")->required();
+        c.add_option("--home", a.homes, "Hosts its data lives on, comma-separated (default: all)")
+            ->delimiter(',');
+        c.add_option("--replicas", a.replicas, "Copies of each extent, 1 to 3")
+            ->capture_default_str();
+        c.add_option("--extent", a.extent, "Unit of heat, placement and movement")
+            ->capture_default_str();
+        c.add_option("--partition", a.partition, "Run of extents that share their home")
+            ->capture_default_str();
+      },
+      [](session& s, create_request& a) { return create_volume(s, a); });
+}
+
+void add_volumes(CLI::App& app, parsed& p) {
+  auto& volume = group(app, "volume", "Volumes: create, look at, attach, delete");
+  add_volume_create(volume, p);
+  command<no_args>(
+      volume, p, "list", "List volumes and who holds their lease", "foreshift volume list",
+      [](auto&, auto&) {}, [](session& s, no_args&) { return list_volumes(s); });
+  command<name_args>(
+      volume, p, "show", "Show one volume: lease, placement, health", "foreshift volume show vm1",
+      named("Volume"), [](session& s, name_args& a) { return show_volume(s, a.name); });
+  command<name_args>(
+      volume, p, "delete", "Delete a volume that is not attached, with its data",
+      "foreshift volume delete vm1", named("Volume"),
+      [](session& s, name_args& a) { return delete_volume(s, a.name); });
+  command<to_args>(
+      volume, p, "attach", "Give a host the lease, so that clients there can use the volume",
+      "foreshift volume attach vm1 host-a",
+      [](CLI::App& c, to_args& a) {
+        c.add_option("NAME", a.name, "Volume")->required();
+        c.add_option("HOST", a.to, "Host")->required();
+      },
+      [](session& s, to_args& a) { return attach_volume(s, a.name, a.to); });
+  command<name_args>(
+      volume, p, "detach", "Take the lease back; clients' requests fail from then on",
+      "foreshift volume detach vm1", named("Volume"),
+      [](session& s, name_args& a) { return detach_volume(s, a.name); });
+}
+
+void add_forecasts(CLI::App& app, parsed& p) {
+  command<name_args>(
+      app, p, "affinity", "Data Affinity Scores: how much of what a volume needs next is where",
+      "foreshift affinity vm1",
+      [](CLI::App& c, name_args& a) { c.add_option("VOLUME", a.name, "Volume (default: all)"); },
+      [](session& s, name_args& a) { return show_affinity(s, a.name); });
+  command<std::pair<std::string, std::uint32_t>>(
+      app, p, "hot", "What a volume is expected to use next, with a heat strip",
+      "foreshift hot vm1 --top 10",
+      [](CLI::App& c, auto& a) {
+        a.second = 20;
+        c.add_option("VOLUME", a.first, "Volume")->required();
+        c.add_option("--top", a.second, "How many extents to list")->capture_default_str();
+      },
+      [](session& s, auto& a) { return show_hot(s, a.first, a.second); });
+  command<to_args>(
+      app, p, "plan", "Dry run: what would be moved for a migration, why, and what it brings",
+      "foreshift plan vm1 --to host-c --budget 512MiB",
+      [](CLI::App& c, to_args& a) {
+        c.add_option("VOLUME", a.name, "Volume")->required();
+        c.add_option("--to", a.to, "Destination host")->required();
+        c.add_option("--budget", a.budget, "Move at most so much (default: the policy's)");
+      },
+      [](session& s, to_args& a) { return show_plan(s, a.name, a.to, a.budget); });
+}
+
+void add_migrations(CLI::App& app, parsed& p) {
+  command<migrate_request>(
+      app, p, "migrate",
+      "Move what is hot next to the destination, then flip the lease. Ctrl-C cancels and leaves one "
+      "clean owner",
+      "foreshift migrate vm1 --to host-c --gate 95% --timeout 2m",
+      [](CLI::App& c, migrate_request& a) {
+        c.add_option("VOLUME", a.volume, "Volume")->required();
+        c.add_option("--to", a.to, "Destination host")->required();
+        c.add_option("--gate", a.gate, "Flip once so much of the predicted accesses is there")
+            ->capture_default_str();
+        c.add_option("--timeout", a.timeout, "Give up when the gate is not met by then")
+            ->capture_default_str();
+        c.add_flag("--no-preposition", a.no_preposition, "Flip at once and move nothing before");
+        c.add_flag("--no-wait", a.no_wait, "Start it and return; see 'foreshift task show'");
+      },
+      [](session& s, migrate_request& a) { return migrate(s, a); });
+  command<to_args>(
+      app, p, "flip", "Hand the lease over now, without moving anything",
+      "foreshift flip vm1 --to host-c",
+      [](CLI::App& c, to_args& a) {
+        c.add_option("VOLUME", a.name, "Volume")->required();
+        c.add_option("--to", a.to, "Destination host")->required();
+        c.add_flag("--force", a.force, "Fence a source that cannot be drained (it is dead)");
+      },
+      [](session& s, to_args& a) { return flip(s, a.name, a.to, a.force); });
+}
+
+void add_tasks(CLI::App& app, parsed& p) {
+  auto& task = group(app, "task", "Long work: migrations, flips, background moves");
+  auto id = [](CLI::App& c, number_args& a) {
+    c.add_option("ID", a.id, "Task")->required();
+  };
+  command<number_args>(
+      task, p, "list", "List tasks", "foreshift task list --all",
+      [](CLI::App& c, number_args& a) { c.add_flag("--all", a.flag, "Also those that have ended"); },
+      [](session& s, number_args& a) { return list_tasks(s, a.flag); });
+  command<number_args>(task, p, "show", "Show one task", "foreshift task show 7", id,
+                       [](session& s, number_args& a) { return show_task(s, a.id); });
+  command<number_args>(task, p, "cancel", "Ask a task to stop and clean up",
+                       "foreshift task cancel 7", id,
+                       [](session& s, number_args& a) { return cancel_task(s, a.id); });
+  command<number_args>(
+      app, p, "events", "What happened: attachments, flips, hosts lost and found, faults",
+      "foreshift events --follow",
+      [](CLI::App& c, number_args& a) {
+        c.add_flag("-f,--follow", a.flag, "Go on as they come, until Ctrl-C");
+        c.add_option("--after", a.id, "Only those after this sequence number");
+        c.add_option("--limit", a.limit, "At most so many at once")->capture_default_str();
+      },
+      [](session& s, number_args& a) { return show_events(s, a.id, a.limit, a.flag); });
+}
+
+void add_globals(CLI::App& app, parsed& p) {
+  app.add_option("-C,--coordinator", p.global.coordinator, "Coordinator: HOST:PORT or unix:PATH")
+      ->envname("FORESHIFT_COORDINATOR")
+      ->capture_default_str();
+  app.add_option("-o,--output", p.output, "How to print answers")
+      ->check(CLI::IsMember({"table", "json"}))
+      ->capture_default_str();
+  app.add_option("--tls-cert", p.global.tls.certificate, "Certificate of this tool (PEM)")
+      ->envname("FORESHIFT_TLS_CERT");
+  app.add_option("--tls-key", p.global.tls.key, "Its key (PEM)")->envname("FORESHIFT_TLS_KEY");
+  app.add_option("--tls-ca", p.global.tls.ca, "Authority that signed both sides (PEM)")
+      ->envname("FORESHIFT_TLS_CA");
+  app.add_option("--tls-name", p.global.server_name,
+                 "Name in the coordinator's certificate (default: the host of its address)");
+  app.set_version_flag("--version", "foreshift 0.1.0");
+}
+
+} // namespace
+
+int run(int argc, char** argv) {
+  parsed p;
+  CLI::App app{"Foreshift moves the blocks a VM is about to use next to the host it will run on, then "
+               "hands the volume over.",
+               "foreshift"};
+  app.footer("Exit codes: 0 ok, 1 failed, 2 usage, 3 not found, 4 precondition, 5 timeout,\n"
+             "6 unreachable, 7 refused.\n\nExample:\n  foreshift volume create vm1 4GiB\n"
+             "  foreshift volume attach vm1 host-a\n  foreshift migrate vm1 --to host-c");
+  app.require_subcommand(1);
+  app.fallthrough();
+  add_globals(app, p);
+  command<no_args>(
+      app, p, "status", "Health of the cell at a glance", "foreshift status -o json",
+      [](auto&, auto&) {}, [](session& s, no_args&) { return show_status(s); });
+  add_hosts(app, p);
+  add_volumes(app, p);
+  add_forecasts(app, p);
+  add_migrations(app, p);
+  add_tasks(app, p);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::Success& e) {
+    return app.exit(e);
+  } catch (const CLI::ParseError& e) {
+    std::fprintf(stderr, "foreshift: %s\nhint: 'foreshift --help' and 'foreshift COMMAND --help' "
+                         "teach the usage\n", e.what());
+    return exit_code(errc::invalid);
+  }
+  p.global.json = p.output == "json";
+  session s{p.global};
+  return p.command(s);
+}
+
+} // namespace foreshift::cli

@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "agents/cli/session.hpp"
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+// What each command does, after its arguments have been read. Each prints its answer and returns the
+// exit code (see exit_code in core/base/error.hpp).
+namespace foreshift::cli {
+
+int show_status(session& s);
+
+int list_hosts(session& s);
+int show_host(session& s, const std::string& name);
+int drop_host(session& s, const std::string& name);
+
+struct create_request {
+  std::string name;
+  std::string size; ///< As typed; a size that is not whole is a usage error.
+  unsigned replicas = 1;
+  std::vector<std::string> homes;
+  std::string extent = "1MiB";
+  std::string partition = "64MiB";
+};
+int create_volume(session& s, const create_request& what);
+int list_volumes(session& s);
+int show_volume(session& s, const std::string& name);
+int delete_volume(session& s, const std::string& name);
+int attach_volume(session& s, const std::string& name, const std::string& host);
+int detach_volume(session& s, const std::string& name);
+
+int show_affinity(session& s, const std::string& volume);
+int show_hot(session& s, const std::string& volume, std::uint32_t top);
+int show_plan(session& s, const std::string& volume, const std::string& to,
+              const std::string& budget);
+
+struct migrate_request {
+  std::string volume;
+  std::string to;
+  std::string gate = "90%";
+  std::string timeout = "60s";
+  bool no_preposition = false;
+  bool no_wait = false;
+};
+/// Starts a migration and follows it to its end; Ctrl-C cancels it and waits for the clean end.
+int migrate(session& s, const migrate_request& what);
+int flip(session& s, const std::string& volume, const std::string& to, bool force);
+
+int list_tasks(session& s, bool all);
+int show_task(session& s, std::uint64_t id);
+int cancel_task(session& s, std::uint64_t id);
+
+int show_events(session& s, std::uint64_t after, std::uint32_t limit, bool follow);
+
+/// Prints a task that has ended (or runs); its fault, if it failed, goes to standard error. Returns
+/// the exit code that its outcome stands for.
+int report_task(session& s, const packet<schema::Task>& task);
+
+} // namespace foreshift::cli

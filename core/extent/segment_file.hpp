@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "core/extent/disk.hpp"
+#include "core/extent/extent_store.hpp"
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <span>
+#include <string>
+
+namespace foreshift {
+
+/// Bytes of a volume that one segment file covers (ext4 ends at 16 TiB).
+inline constexpr std::uint64_t segment_bytes = 1ull << 40;
+
+/// One sparse file of data, NNNN.extents, and beside it NNNN.crc: a mapped array with the checksum
+/// (see `block_checksum`) of every block. Offsets are from the segment's start.
+///
+/// Reads may come from any thread. Calls that change or compare blocks of one extent are serialised
+/// by the caller (an extent lies in one segment); different extents need no order.
+class segment_file {
+public:
+  enum class mode {
+    existing, ///< `corrupt` when a file is missing: records say that it has data.
+    create,   ///< Holds no data yet.
+  };
+
+  static result<std::unique_ptr<segment_file>>
+  open(const std::string& directory, std::uint32_t number, std::uint64_t size_bytes, mode how);
+
+  const std::string& path() const { return path_; }
+
+  /// `corrupt` when the file is shorter than it must be.
+  result<void> read(std::uint64_t offset, std::span<std::byte> out) const;
+
+  /// Finds disk space for the checksums of a range. Once before its first write: a store into a
+  /// mapped hole of a full disk would kill the process.
+  result<void> reserve_checksums(std::uint64_t offset, std::uint64_t length);
+
+  /// Data, then checksums; not durable before `sync`. Any alignment: the rest of a partly written
+  /// block is read, and must match its checksum (`corrupt`). `no_space` leaves sums that fit the
+  /// data.
+  result<void> write(std::uint64_t offset, std::span<const std::byte> in);
+
+  /// Frees whole blocks (or writes zeroes where the file system cannot) and their checksums.
+  result<void> clear(std::uint64_t offset, std::uint64_t length);
+
+  /// The first block of `data` (whole blocks, read from `offset`) that does not match its checksum.
+  std::optional<std::uint64_t> mismatch(std::uint64_t offset,
+                                        std::span<const std::byte> data) const;
+
+  /// Counts a block found corrupt and says so, naming file and `extent`; `offset` is the block's.
+  fault corrupt_block(std::uint64_t offset, std::uint32_t extent) const;
+
+  /// Takes the checksums of whole blocks from the data as it is.
+  result<void> resum(std::uint64_t offset, std::uint64_t length);
+
+  /// Whether every block of the range is zeroes, by its checksums.
+  bool is_zero(std::uint64_t offset, std::uint64_t length) const;
+
+  /// XXH3 of the range's checksums; 0 when all is zeroes.
+  std::uint64_t digest(std::uint64_t offset, std::uint64_t length) const;
+
+  /// fdatasync of what was written since the last one. A failure is for good: what the kernel
+  /// dropped then cannot be known, so every later sync fails too.
+  result<void> sync();
+
+  std::uint64_t bytes_allocated() const;
+  std::uint64_t corrupt_blocks() const { return corrupt_blocks_.load(); }
+
+private:
+  segment_file() = default;
+
+  fault truncated() const;
+  std::uint32_t sum(std::uint64_t block) const;
+  void store_sum(std::uint64_t block, std::uint32_t value);
+  result<void> write_piece(std::uint64_t offset, std::span<const std::byte> in);
+  result<std::uint32_t> merged_sum(std::uint64_t block, std::uint64_t offset,
+                                   std::span<const std::byte> in) const;
+  result<void> put_bytes(std::uint64_t offset, std::span<const std::byte> in);
+  result<void> free_bytes(std::uint64_t offset, std::uint64_t length);
+
+  std::string path_;
+  std::string crc_path_;
+  unique_fd data_;
+  mapped_file crc_;
+  mutable std::atomic<bool> truncated_{false};
+  mutable std::atomic<std::uint64_t> corrupt_blocks_{0};
+  std::atomic<bool> dirty_{false};
+  std::mutex sync_mutex_;
+  bool sync_failed_ = false;
+};
+
+} // namespace foreshift

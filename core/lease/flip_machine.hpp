@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "core/lease/machine.hpp"
+
+#include <chrono>
+#include <cstdint>
+#include <string>
+
+namespace foreshift::lease {
+
+struct flip_request {
+  std::uint64_t task = 0; ///< Id of the intent; grown, never reused.
+  std::uint64_t volume = 0;
+  std::string to;        ///< Next holder; empty: detach.
+  bool forced = false;   ///< Go on when the source cannot be drained.
+  bool reattach = false; ///< `to` is the holder whose data plane lost the lease: promote it afresh.
+  std::chrono::milliseconds timeout{10'000}; ///< Of the takeover.
+};
+
+/// Changes who holds a volume's lease: attach (nobody holds it), flip, detach, re-attach, and, when the
+/// store already has this task's intent, whatever a crashed coordinator left of them.
+///
+///   store PREPARE -> configure, prepare (all hosts of the seal) -> standby (destination)
+///   -> takeover (one message: drain, promote, serve) -> store COMMIT -> release (source)
+///
+/// A failure before the takeover was sent leaves the source undisturbed. From then on the destination
+/// is asked: primary at that epoch means COMMIT; anything else means a flip forward to the source at
+/// the next epoch, or, without a source, no holder. Phases noted: prepare, takeover, commit, rollback.
+class flip_machine final : public machine {
+public:
+  explicit flip_machine(flip_request request) : request_(std::move(request)) {}
+
+private:
+  script<finish> run() override;
+  script<finish> detach();
+  script<finish> drain_and_drop();
+  script<finish> take(flip_intent intent);
+  script<finish> resolve(flip_intent intent, fault why);
+  script<finish> commit_to(flip_intent intent, flip_times times);
+  script<finish> forward_to(std::string host, std::optional<fault> why);
+  script<finish> undo(flip_intent intent, fault why);
+  script<finish> give_up(flip_intent intent, fault why);
+  script<result<void>> ready_hosts(flip_intent intent, int attempts);
+  script<result<void>> put_lease(lease_record next);
+  std::optional<fault> objection() const;
+  finish ended(std::optional<fault> why) const;
+
+  const flip_request request_;
+  std::optional<volume_facts> facts_;
+};
+
+} // namespace foreshift::lease

@@ -1,0 +1,187 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "core/lease/requests.hpp"
+
+#include "core/lease/machine.hpp"
+#include "schemas/agent.capnp.h"
+#include "schemas/plane.capnp.h"
+
+#include <algorithm>
+
+namespace foreshift::lease {
+
+namespace {
+
+template <class Schema, class Fill>
+door::envelope build(Fill&& fill) {
+  return door::wrap(packet<Schema>::make(std::forward<Fill>(fill)));
+}
+
+auto list(extents_view extents) { return kj::arrayPtr(extents.data(), extents.size()); }
+
+template <class Builder>
+void put_peers(const std::vector<host_address>& peers, Builder out) {
+  auto rows = out.initPeers(static_cast<unsigned>(peers.size()));
+  for (unsigned i = 0; i < peers.size(); ++i)
+    encode(peers[i], rows[i]);
+}
+
+} // namespace
+
+door::envelope configure(const volume_facts& facts, std::int64_t created_ms) {
+  return build<schema::PlaneConfigure>([&](auto out) {
+    encode_shape(facts.shape(), out.initSpec());
+    out.getSpec().setCreatedMs(created_ms);
+    put_peers(facts.peers, out);
+  });
+}
+
+door::envelope forget(std::uint64_t volume) {
+  return build<schema::PlaneForget>([&](auto out) { out.setVolume(volume); });
+}
+
+door::envelope prepare(const flip_intent& intent, std::uint64_t volume) {
+  return build<schema::PlanePrepare>([&](auto out) {
+    out.setVolume(volume);
+    out.setEpoch(intent.epoch);
+    out.setHolder(intent.to.c_str());
+  });
+}
+
+door::envelope standby(const volume_facts& facts, std::uint64_t epoch) {
+  return build<schema::PlaneStandby>([&](auto out) {
+    out.setVolume(facts.shape().id);
+    out.setEpoch(epoch);
+    facts.placement.encode(out.initPlacement());
+    put_peers(facts.peers, out);
+  });
+}
+
+door::envelope takeover(const volume_facts& facts, const flip_intent& intent,
+                        std::chrono::milliseconds timeout, bool forced) {
+  return build<schema::PlaneTakeover>([&](auto out) {
+    auto hosts = facts.placement.hosts_to_seal();
+    out.setVolume(facts.shape().id);
+    out.setEpoch(intent.epoch);
+    out.setSource(intent.from.c_str());
+    out.setSourceEpoch(facts.lease.held_epoch);
+    auto seal = out.initSeal(static_cast<unsigned>(hosts.size()));
+    for (unsigned i = 0; i < hosts.size(); ++i)
+      seal.set(i, hosts[i].c_str());
+    out.setTimeoutMs(static_cast<std::uint32_t>(timeout.count()));
+    out.setForced(forced);
+  });
+}
+
+door::envelope drain(std::uint64_t volume, std::uint64_t epoch) {
+  return build<schema::PlaneDrain>([&](auto out) {
+    out.setVolume(volume);
+    out.setEpoch(epoch);
+  });
+}
+
+door::envelope release(std::uint64_t volume, std::uint64_t epoch) {
+  return build<schema::PlaneRelease>([&](auto out) {
+    out.setVolume(volume);
+    out.setEpoch(epoch);
+  });
+}
+
+door::envelope plane_status(std::uint64_t volume) {
+  return build<schema::PlaneStatusGet>([&](auto out) { out.setVolume(volume); });
+}
+
+door::envelope adopt(const volume_facts& facts, extents_view settle) {
+  return build<schema::PlaneAdopt>([&](auto out) {
+    out.setVolume(facts.shape().id);
+    out.setEpoch(facts.lease.held_epoch);
+    facts.placement.encode(out.initPlacement());
+    put_peers(facts.peers, out);
+    out.setSettle(list(settle));
+  });
+}
+
+door::envelope stage(const move_record& move) {
+  return build<schema::PlaneStage>([&](auto out) {
+    out.setVolume(move.volume);
+    out.setMove(move.id);
+    out.setExtents(list(move.extents));
+  });
+}
+
+door::envelope mirror(const volume_facts& facts, const move_record& move, bool on) {
+  return build<schema::PlaneMirror>([&](auto out) {
+    out.setVolume(move.volume);
+    out.setEpoch(move.epoch);
+    out.setMove(move.id);
+    out.setDestination(move.destination.c_str());
+    out.setExtents(list(move.extents));
+    out.setOn(on);
+    put_peers(facts.peers, out);
+  });
+}
+
+door::envelope agent_move(const volume_facts& facts, const move_record& move,
+                          std::uint64_t rate_bytes) {
+  return build<schema::AgentMove>([&](auto out) {
+    out.setVolume(move.volume);
+    out.setMove(move.id);
+    auto at = std::find_if(facts.peers.begin(), facts.peers.end(),
+                           [&](const host_address& x) { return x.name == move.source; });
+    if (at != facts.peers.end())
+      encode(*at, out.initSource());
+    out.setExtents(list(move.extents));
+    out.setRateBytes(rate_bytes);
+  });
+}
+
+door::envelope verify(const move_record& move) {
+  return build<schema::PlaneVerify>([&](auto out) {
+    out.setVolume(move.volume);
+    out.setEpoch(move.epoch);
+    out.setSource(move.source.c_str());
+    out.setDestination(move.destination.c_str());
+    out.setExtents(list(move.extents));
+  });
+}
+
+door::envelope digest(const move_record& move) {
+  return build<schema::PlaneDigest>([&](auto out) {
+    out.setVolume(move.volume);
+    out.setExtents(list(move.extents));
+  });
+}
+
+door::envelope commit_staged(const move_record& move) {
+  return build<schema::PlaneCommit>([&](auto out) {
+    out.setVolume(move.volume);
+    out.setMove(move.id);
+    out.setExtents(list(move.extents));
+  });
+}
+
+door::envelope abort_staged(std::uint64_t volume, std::uint64_t move) {
+  return build<schema::PlaneAbort>([&](auto out) {
+    out.setVolume(volume);
+    out.setMove(move);
+  });
+}
+
+door::envelope retire(std::uint64_t volume, std::uint64_t version, extents_view extents) {
+  return build<schema::PlaneRetire>([&](auto out) {
+    out.setVolume(volume);
+    out.setVersion(version);
+    out.setExtents(list(extents));
+  });
+}
+
+bool says_primary(const result<door::envelope>& status, std::uint64_t volume, std::uint64_t epoch) {
+  auto packet = as<schema::PlaneStatus>(status);
+  if (!packet)
+    return false;
+  for (auto x : packet->read().getVolumes())
+    if (x.getId() == volume)
+      return x.getState() == schema::LeaseState::PRIMARY && x.getEpoch() == epoch;
+  return false;
+}
+
+} // namespace foreshift::lease

@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "core/door/door.hpp"
+#include "core/lease/records.hpp"
+
+#include <chrono>
+#include <cstdint>
+#include <span>
+#include <string>
+
+namespace foreshift::lease {
+
+/// The data plane's verbs as envelopes, filled from what the store says.
+using extents_view = std::span<const std::uint32_t>;
+
+door::envelope configure(const volume_facts& facts, std::int64_t created_ms = 0);
+door::envelope forget(std::uint64_t volume);
+door::envelope prepare(const flip_intent& intent, std::uint64_t volume);
+door::envelope standby(const volume_facts& facts, std::uint64_t epoch);
+door::envelope takeover(const volume_facts& facts, const flip_intent& intent,
+                        std::chrono::milliseconds timeout, bool forced);
+door::envelope drain(std::uint64_t volume, std::uint64_t epoch);
+door::envelope release(std::uint64_t volume, std::uint64_t epoch);
+door::envelope plane_status(std::uint64_t volume);
+door::envelope adopt(const volume_facts& facts, extents_view settle);
+
+door::envelope stage(const move_record& move);
+door::envelope mirror(const volume_facts& facts, const move_record& move, bool on);
+door::envelope agent_move(const volume_facts& facts, const move_record& move,
+                          std::uint64_t rate_bytes);
+door::envelope verify(const move_record& move);
+door::envelope digest(const move_record& move);
+door::envelope commit_staged(const move_record& move);
+door::envelope abort_staged(std::uint64_t volume, std::uint64_t move);
+door::envelope retire(std::uint64_t volume, std::uint64_t version, extents_view extents);
+
+/// Whether a PlaneStatus reply says that its host is primary of `volume` at `epoch`.
+bool says_primary(const result<door::envelope>& status, std::uint64_t volume, std::uint64_t epoch);
+
+} // namespace foreshift::lease

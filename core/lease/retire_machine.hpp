@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "core/lease/machine.hpp"
+
+#include <cstdint>
+#include <optional>
+
+namespace foreshift::lease {
+
+struct retire_request {
+  std::uint64_t volume = 0;
+  std::string host; ///< Empty: only finish what the map already notes as retiring.
+  std::vector<std::uint32_t> extents;
+};
+
+/// Takes surplus replicas away:
+///
+///   store: map without the host, noted as retiring -> adopt (primary; drains its readers)
+///   -> retire (the host frees the space) -> store: map without the note
+///
+/// Never below the replication factor: extents that have no surplus are left alone. Resumable at any
+/// point, because the map itself carries the note. A cancel stops between steps; the note remains.
+class retire_machine final : public machine {
+public:
+  explicit retire_machine(retire_request request) : request_(std::move(request)) {}
+
+private:
+  script<finish> run() override;
+  script<result<void>> note_retiring();
+  script<result<void>> drain_readers();
+  script<result<void>> free_at(std::string host, std::vector<std::uint32_t> extents);
+  script<result<void>> put_map(placement_map next);
+  std::vector<std::uint32_t> surplus_of_request() const;
+
+  const retire_request request_;
+  std::optional<volume_facts> facts_;
+};
+
+} // namespace foreshift::lease

@@ -1,0 +1,210 @@
+// SPDX-License-Identifier: Apache-2.0
+// The data path; control is in gateway_control.cpp.
+#include "core/volume/gateway.hpp"
+
+#include "core/base/log.hpp"
+
+#include <algorithm>
+#include <optional>
+#include <utility>
+
+namespace foreshift {
+
+namespace {
+
+std::int64_t ns(std::chrono::milliseconds span) {
+  return std::chrono::duration_cast<std::chrono::nanoseconds>(span).count();
+}
+
+bool peer_is_away(const fault& why) {
+  return why.code == errc::unreachable || why.code == errc::timeout;
+}
+
+} // namespace
+
+gateway::gateway(gateway_options options, volume_shape shape,
+                 std::shared_ptr<volume_extents> local, link_factory links, write_intents& intents,
+                 access_ring& log, const clock_source& clock)
+    : options_(std::move(options)), shape_(std::move(shape)), local_(std::move(local)),
+      links_(std::move(links)), intents_(intents), log_(log), clock_(clock),
+      homes_(home_table::make(shape_)), view_(std::make_shared<route_view>()), gate_(clock) {}
+
+std::int64_t gateway::deadline(std::int64_t began_ns) const {
+  return began_ns + ns(options_.hold);
+}
+
+/// A view that serves; waits while the lease changes hands.
+result<gateway::pin> gateway::enter(std::int64_t deadline_ns) {
+  for (;;) {
+    auto view = view_.acquire();
+    if (view->serving())
+      return view;
+    if (!view->holding())
+      return fault{errc::refused, "volume '" + shape_.name + "' is not attached to host '"
+                                      + options_.host + "'"};
+    view.release();
+    if (!gate_.wait(deadline_ns, [this] { return !view_.acquire()->holding(); }))
+      return fault{errc::timeout, "volume '" + shape_.name + "': the lease did not arrive in time"};
+  }
+}
+
+/// Repeats `once` while a lost peer may come back or be taken out of the map, until the deadline.
+result<void> gateway::run(std::int64_t deadline_ns, const std::function<attempt()>& once) {
+  for (;;) {
+    auto tried = once();
+    auto now = clock_.monotonic_ns();
+    if (tried.done || !tried.again || now >= deadline_ns)
+      return tried.done;
+    // A change of the view ends the pause: it may have taken the lost peer out of the map.
+    gate_.wait(std::min(deadline_ns, now + ns(options_.retry_pause)),
+               [first = true]() mutable { return !std::exchange(first, false); });
+  }
+}
+
+/// Call without a pin: being fenced changes the view.
+gateway::attempt gateway::judge(std::uint64_t epoch, result<void> done) {
+  if (done)
+    return {done};
+  if (done.error().code == errc::refused)
+    fenced(epoch, done.error());
+  return {done, peer_is_away(done.error())};
+}
+
+result<void> gateway::read(std::uint32_t vci, std::uint64_t offset, std::span<std::byte> out) {
+  auto began = clock_.monotonic_ns();
+  bool local = false;
+  result<void> done;
+  {
+    auto view = enter(deadline(began));
+    if (view) {
+      replica_io io{**view, local_.get()};
+      local = io.reads_locally(offset, out.size());
+      done = io.read(offset, out);
+    } else {
+      return finish(access_op::read, vci, offset, out.size(), began, false, view.error());
+    }
+  }
+  if (!done) {
+    local = false;
+    slog::warn("read failed at the nearest replica volume={} host={} offset={} bytes={}: {}",
+               shape_.name, options_.host, offset, out.size(), done.error().detail);
+    done = run(deadline(began), [&] { return read_settled(deadline(began), offset, out); });
+  }
+  return finish(access_op::read, vci, offset, out.size(), began, local, done);
+}
+
+/// Another replica may differ while a write is in flight, so those are waited for first (I4).
+gateway::attempt gateway::read_settled(std::int64_t deadline_ns, std::uint64_t offset,
+                                       std::span<std::byte> out) {
+  auto lock = writes_.acquire(offset, out.size());
+  auto view = enter(deadline_ns);
+  if (!view)
+    return {view.error()};
+  auto epoch = (*view)->epoch;
+  auto done = replica_io{**view, local_.get()}.read_any(offset, out);
+  view->release();
+  return judge(epoch, done);
+}
+
+result<void> gateway::write(std::uint32_t vci, std::uint64_t offset,
+                            std::span<const std::byte> in) {
+  auto began = clock_.monotonic_ns();
+  bool local = false;
+  auto done = change(deadline(began), offset, in.size(), in.data(), local);
+  return finish(access_op::write, vci, offset, in.size(), began, local, done);
+}
+
+result<void> gateway::zero(std::uint32_t vci, std::uint64_t offset, std::uint64_t length) {
+  auto began = clock_.monotonic_ns();
+  bool local = false;
+  auto done = change(deadline(began), offset, length, nullptr, local);
+  return finish(access_op::zero, vci, offset, length, began, local, done);
+}
+
+/// `in` null: zeroes. The range stays locked over all attempts, so that every replica sees overlapping
+/// writes in one order; while requests are held it is not locked.
+result<void> gateway::change(std::int64_t deadline_ns, std::uint64_t offset, std::uint64_t length,
+                             const std::byte* in, bool& local) {
+  std::optional<std::uint32_t> intent;
+  std::optional<range_lock::guard> lock;
+  auto once = [&]() -> attempt {
+    for (;;) {
+      if (!lock) {
+        if (auto open = enter(deadline_ns); !open)
+          return {open.error()};
+        lock.emplace(writes_.acquire(offset, length));
+      }
+      auto view = view_.acquire();
+      if (!view->serving()) {
+        lock.reset();
+        continue;
+      }
+      replica_io io{*view, local_.get()};
+      auto targets = io.write_targets(offset, length);
+      local = targets.local_only;
+      if (targets.replicas > 1 && !intent)
+        intent = intents_.begin(shape_.id, offset, length);
+      auto done = in ? io.write(offset, {in, length}) : io.zero(offset, length);
+      auto epoch = view->epoch;
+      view.release();
+      return judge(epoch, std::move(done));
+    }
+  };
+  auto done = run(deadline_ns, once);
+  // A fenced holder's unfinished writes are the business of whoever fenced it.
+  if (intent && (done || done.error().code == errc::refused))
+    intents_.end(*intent);
+  else if (intent)
+    keep_torn(*intent);
+  return done;
+}
+
+result<void> gateway::flush() {
+  auto began = clock_.monotonic_ns();
+  auto until = deadline(began);
+  auto done = run(until, [&]() -> attempt {
+    auto view = enter(until);
+    if (!view)
+      return {view.error()};
+    auto epoch = (*view)->epoch;
+    auto flushed = replica_io{**view, local_.get()}.flush();
+    view->release();
+    return judge(epoch, std::move(flushed));
+  });
+  counters_.flushes.fetch_add(1, std::memory_order_relaxed);
+  if (!done) {
+    counters_.errors.fetch_add(1, std::memory_order_relaxed);
+    slog::error("flush failed volume={} host={}: {}", shape_.name, options_.host,
+                done.error().detail);
+  }
+  return done;
+}
+
+result<void> gateway::finish(access_op op, std::uint32_t vci, std::uint64_t offset,
+                             std::uint64_t length, std::int64_t began_ns, bool local,
+                             result<void> done) {
+  auto took = clock_.monotonic_ns() - began_ns;
+  log_.put({began_ns, offset / 512, static_cast<std::uint32_t>(length), vci, options_.volume_slot, op,
+            local});
+  if (op == access_op::read) {
+    counters_.note_read(length, took);
+    (local ? reads_local_ : reads_remote_).fetch_add(1, std::memory_order_relaxed);
+  } else {
+    counters_.note_write(op == access_op::write ? length : 0, took);
+  }
+  if (!done) {
+    counters_.errors.fetch_add(1, std::memory_order_relaxed);
+    slog::error("{} failed volume={} host={} offset={} bytes={}: {}",
+                op == access_op::read ? "read" : "write", shape_.name, options_.host, offset, length,
+                to_string(done.error()));
+  }
+  return done;
+}
+
+void gateway::keep_torn(std::uint32_t slot) {
+  std::lock_guard lock{torn_mutex_};
+  torn_.push_back(slot);
+  torn_count_.store(torn_.size());
+}
+
+} // namespace foreshift

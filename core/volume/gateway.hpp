@@ -1,0 +1,193 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "core/base/clock.hpp"
+#include "core/extent/extent_store.hpp"
+#include "core/volume/access_ring.hpp"
+#include "core/volume/hold_gate.hpp"
+#include "core/volume/io_counters.hpp"
+#include "core/volume/range_lock.hpp"
+#include "core/volume/replica_io.hpp"
+#include "core/volume/route_view.hpp"
+#include "core/volume/view_cell.hpp"
+#include "core/volume/write_intents.hpp"
+
+#include <atomic>
+#include <chrono>
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+namespace foreshift {
+
+struct gateway_options {
+  std::string host;                             ///< This host's name.
+  std::chrono::milliseconds hold{30000};        ///< How long a request waits for a lease or a lost peer.
+  std::chrono::milliseconds retry_pause{100};   ///< Between attempts at a lost peer.
+  std::chrono::milliseconds drain_timeout{10000}; ///< For requests begun before a change to finish.
+  std::uint32_t volume_slot = 0;                ///< In access notes.
+};
+
+/// Where peers are and how to talk to them.
+using peer_addresses = std::map<std::string, std::string>; ///< Host name -> NBD address.
+
+/// A move to mirror writes for.
+struct mirror_order {
+  std::uint64_t move = 0;
+  std::string destination;
+  std::vector<std::uint32_t> extents;
+};
+
+/// A volume's client at one host: the only writer while it is primary. The data path may be called from
+/// any thread; control calls are one at a time (the plane service sees to that).
+class gateway {
+public:
+  gateway(gateway_options options, volume_shape shape, std::shared_ptr<volume_extents> local,
+          link_factory links, write_intents& intents, access_ring& log, const clock_source& clock);
+
+  const volume_shape& shape() const { return shape_; }
+
+  // -- data path: faults are `refused` (not the holder, or not any more), `timeout` (held too long, or a
+  // replica did not come back), `no_space`, `corrupt`, `storage` ------------------------------------
+
+  result<void> read(std::uint32_t vci, std::uint64_t offset, std::span<std::byte> out);
+  result<void> write(std::uint32_t vci, std::uint64_t offset, std::span<const std::byte> in);
+  result<void> zero(std::uint32_t vci, std::uint64_t offset, std::uint64_t length);
+  result<void> flush();
+
+  // -- control --------------------------------------------------------------------------------------
+
+  LeaseState state() const;
+  std::uint64_t epoch() const;
+  std::shared_ptr<const route_view> view() const { return view_.current(); }
+
+  /// Connects to every host of the map as (epoch, this host) and holds requests until `serve`. While
+  /// this host is primary at an older epoch it goes on serving, and the standby waits beside it.
+  /// `refused` for an epoch below the present one; `unreachable` names the host.
+  result<void> standby(std::uint64_t epoch, const placement_map& placement,
+                       const peer_addresses& peers);
+
+  /// Whether `serve(epoch)` would switch.
+  bool standing_by(std::uint64_t epoch) const;
+
+  /// The standby of `epoch` becomes primary and held requests go on. Mirrors of older epochs end.
+  void serve(std::uint64_t epoch);
+
+  /// From durable state after a restart: primary, draining or standby again, without connecting
+  /// anywhere first. True if requests are held until `recover` has succeeded.
+  bool resume(LeaseState state, std::uint64_t epoch, const placement_map& placement,
+              const peer_addresses& peers, const std::vector<mirror_order>& mirrors = {});
+
+  /// Makes the replicas of writes that a former process left unfinished equal, then serves (I4).
+  result<void> recover();
+
+  /// Holds new requests, waits for those begun, makes replicas of torn writes equal and flushes.
+  /// `refused` unless primary or draining at `epoch`.
+  result<void> drain(std::uint64_t epoch);
+
+  /// The same if that needs no waiting at all; else false, and `drain` has to finish it.
+  bool drain_if_idle(std::uint64_t epoch);
+
+  /// Requests fail from now on; nothing is waited for. A later epoch than `epoch` stays.
+  void release(std::uint64_t epoch);
+
+  /// Routes by `placement`; returns once no request uses the former map. Writes to `settle` finish
+  /// before the first read by the new map begins.
+  result<void> adopt(std::uint64_t epoch, const placement_map& placement,
+                     const peer_addresses& peers, std::span<const std::uint32_t> settle);
+
+  /// Writes of the order's extents also go to its destination; returns after the barrier.
+  result<void> mirror_on(std::uint64_t epoch, const mirror_order& order,
+                         const peer_addresses& peers);
+  result<void> mirror_off(std::uint64_t move);
+
+  /// Copies an extent from its nearest replica to the others, as the standby of `epoch` that has been
+  /// promoted everywhere but does not serve yet: after a takeover without a drain.
+  result<void> equalise(std::uint64_t epoch, std::uint32_t extent);
+
+  /// Holds writes of `extents` as long as the guard lives.
+  range_lock::guard lock_extents(std::span<const std::uint32_t> extents);
+
+  /// Makes the replicas of a range equal, with writes to it held.
+  result<void> repair(std::uint64_t offset, std::uint64_t length);
+
+  /// Ranges that failed on some replica since they were last equal.
+  std::size_t torn() const { return torn_count_.load(); }
+  result<void> repair_torn();
+
+  const io_counters& counters() const { return counters_; }
+  std::uint64_t reads_local() const { return reads_local_.load(std::memory_order_relaxed); }
+  std::uint64_t reads_remote() const { return reads_remote_.load(std::memory_order_relaxed); }
+  std::uint32_t held() const { return gate_.waiting(); }
+
+  /// Held requests look at the clock again.
+  void recheck_held() { gate_.wake(); }
+
+private:
+  using pin = view_cell<route_view>::pin;
+
+  /// One attempt's outcome and whether another one may help.
+  struct attempt {
+    result<void> done;
+    bool again = false;
+  };
+
+  result<pin> enter(std::int64_t deadline_ns);
+  result<void> run(std::int64_t deadline_ns, const std::function<attempt()>& once);
+  attempt judge(std::uint64_t epoch, result<void> done);
+  attempt read_settled(std::int64_t deadline_ns, std::uint64_t offset, std::span<std::byte> out);
+  result<void> change(std::int64_t deadline_ns, std::uint64_t offset, std::uint64_t length,
+                      const std::byte* in, bool& local);
+  result<void> finish(access_op op, std::uint32_t vci, std::uint64_t offset, std::uint64_t length,
+                      std::int64_t began_ns, bool local, result<void> done);
+  void fenced(std::uint64_t epoch, const fault& why);
+  void keep_torn(std::uint32_t slot);
+  result<void> repair_noted(const route_view& view);
+
+  std::uint64_t install(route_view next);
+  struct draining;
+  std::optional<draining> begin_drain(std::uint64_t epoch);
+  result<void> wait_older(std::uint64_t generation);
+  route_view make_view(LeaseState state, std::uint64_t epoch,
+                       std::shared_ptr<const placement_map> placement);
+  host_route route_to(const std::string& host, std::uint64_t epoch, std::uint64_t move);
+  std::int64_t deadline(std::int64_t began_ns) const;
+
+  const gateway_options options_;
+  const volume_shape shape_;
+  const std::shared_ptr<volume_extents> local_;
+  const link_factory links_;
+  write_intents& intents_;
+  access_ring& log_;
+  const clock_source& clock_;
+  const std::shared_ptr<const home_table> homes_;
+
+  view_cell<route_view> view_;
+  range_lock writes_;
+  hold_gate gate_;
+
+  mutable std::mutex control_; ///< Guards everything below and the order of installs.
+  std::shared_ptr<const route_view> standby_; ///< Waits beside a primary of an older epoch.
+  peer_addresses peers_;
+  std::map<link_target, std::shared_ptr<peer_link>> open_links_;
+  std::map<std::string, std::shared_ptr<flush_mark>> marks_;
+
+  std::mutex torn_mutex_;
+  std::vector<std::uint32_t> torn_; ///< Intent slots.
+  std::atomic<std::size_t> torn_count_{0};
+
+  io_counters counters_;
+  std::atomic<std::uint64_t> reads_local_{0};
+  std::atomic<std::uint64_t> reads_remote_{0};
+};
+
+/// Ranges of extents, adjacent ones joined.
+std::vector<byte_range> extent_ranges(const volume_shape& shape,
+                                      std::span<const std::uint32_t> extents);
+
+} // namespace foreshift

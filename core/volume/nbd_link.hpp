@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "core/volume/peer_link.hpp"
+
+#include <chrono>
+#include <memory>
+#include <string>
+
+namespace foreshift {
+
+struct nbd_link_options {
+  std::string tls_directory; ///< Certificates for libnbd; empty: plain TCP.
+  std::chrono::milliseconds connect_timeout{3000};
+  std::chrono::milliseconds io_timeout{10000};
+};
+
+/// Export name of a peer session: "peer:VOLUME:EPOCH:HOLDER:MOVE".
+std::string peer_export_name(const link_target& target);
+
+/// Export name for copying a volume's extents: "copy:VOLUME".
+std::string copy_export_name(std::uint64_t volume);
+
+/// Splits "HOST:PORT" or "[V6]:PORT"; `invalid` otherwise.
+result<std::pair<std::string, std::string>> split_address(const std::string& address);
+
+/// A link over NBD: a pool of connections, one request at a time on each, opened when needed and
+/// replaced (the request repeated once) when lost.
+std::shared_ptr<peer_link> make_nbd_link(const link_target& target, const nbd_link_options& options);
+
+} // namespace foreshift

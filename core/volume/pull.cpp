@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "core/volume/pull.hpp"
+
+#include "core/volume/nbd_handle.hpp"
+
+#include <algorithm>
+#include <atomic>
+#include <memory>
+#include <mutex>
+#include <thread>
+#include <vector>
+
+namespace foreshift {
+
+namespace {
+
+constexpr std::uint32_t chunk_bytes = 256u << 10;
+constexpr std::size_t connections = 2;
+constexpr std::size_t window = 4; ///< Reads in flight on each connection.
+
+struct chunk {
+  std::uint32_t extent;
+  std::uint32_t offset;
+  std::uint32_t bytes;
+};
+
+std::vector<chunk> cut(const volume_layout& layout, std::span<const std::uint32_t> extents) {
+  std::vector<chunk> out;
+  for (auto extent : extents) {
+    auto begin = std::uint64_t{extent} * layout.extent_bytes;
+    if (begin >= layout.size_bytes)
+      continue;
+    auto bytes = static_cast<std::uint32_t>(
+        std::min<std::uint64_t>(layout.extent_bytes, layout.size_bytes - begin));
+    for (std::uint32_t at = 0; at < bytes; at += chunk_bytes)
+      out.push_back({extent, at, std::min(chunk_bytes, bytes - at)});
+  }
+  return out;
+}
+
+/// What the connections of one pull share.
+struct pull_state {
+  const pull_source& source;
+  const std::uint64_t move;
+  volume_extents& into;
+  const std::vector<chunk> chunks;
+  std::atomic<std::size_t> next{0};
+  std::atomic<bool> stop{false};
+  std::mutex mutex;
+  pull_totals totals;
+  result<void> outcome;
+
+  void fail(fault why) {
+    std::lock_guard lock{mutex};
+    stop = true;
+    if (outcome)
+      outcome = std::move(why);
+  }
+};
+
+struct read_slot {
+  chunk what{};
+  std::int64_t cookie = -1;
+  std::vector<std::byte> buffer = std::vector<std::byte>(chunk_bytes);
+};
+
+fault read_fault(const pull_state& state, const chunk& x, fault why) {
+  auto what = "extent " + std::to_string(x.extent) + " of volume "
+              + std::to_string(state.into.layout().id) + " on host '" + state.source.host + "'";
+  // A copy session has no epoch to be refused for: the partition server says so of bad checksums.
+  if (why.code == errc::precondition)
+    return {errc::corrupt, what + " does not match its checksum near byte "
+                               + std::to_string(x.offset) + " of the extent"};
+  return {why.code, "cannot read " + what + ": " + why.detail};
+}
+
+bool issue_next(pull_state& state, nbd_handle* h, read_slot& slot) {
+  auto index = state.next.fetch_add(1);
+  if (state.stop || index >= state.chunks.size())
+    return false;
+  slot.what = state.chunks[index];
+  auto offset = std::uint64_t{slot.what.extent} * state.into.layout().extent_bytes + slot.what.offset;
+  slot.cookie
+      = nbd_aio_pread(h, slot.buffer.data(), slot.what.bytes, offset, NBD_NULL_COMPLETION, 0);
+  if (slot.cookie == -1)
+    state.fail(read_fault(state, slot.what, nbd_fault(h, state.source.address)));
+  return slot.cookie != -1;
+}
+
+void store(pull_state& state, const read_slot& slot) {
+  auto stored = state.into.fill(state.move, slot.what.extent, slot.what.offset,
+                                std::span{slot.buffer}.first(slot.what.bytes));
+  if (!stored)
+    return state.fail(stored.error());
+  std::lock_guard lock{state.mutex};
+  state.totals.bytes_copied += slot.what.bytes;
+  state.totals.bytes_skipped += slot.what.bytes - *stored;
+}
+
+/// Keeps a window of reads in flight and stores them in order; libnbd drives all of them while it
+/// waits for one.
+void run_connection(pull_state& state) {
+  auto h = nbd_open(state.source.address, copy_export_name(state.into.layout().id),
+                    state.source.link);
+  if (!h)
+    return state.fail(h.error());
+  std::vector<read_slot> slots(window);
+  for (auto& slot : slots)
+    if (!issue_next(state, h->get(), slot))
+      break;
+  for (std::size_t i = 0; !state.stop; i = (i + 1) % window) {
+    auto& slot = slots[i];
+    if (slot.cookie == -1)
+      return;
+    auto done = nbd_await(h->get(), slot.cookie, state.source.link.io_timeout, state.source.address);
+    slot.cookie = -1;
+    if (!done)
+      return state.fail(read_fault(state, slot.what, done.error()));
+    store(state, slot);
+    issue_next(state, h->get(), slot);
+  }
+}
+
+} // namespace
+
+result<pull_totals> pull_extents(const pull_source& source, std::uint64_t move,
+                                 std::span<const std::uint32_t> extents, volume_extents& into) {
+  pull_state state{source, move, into, cut(into.layout(), extents), 0, false, {}, {}, {}};
+  if (state.chunks.empty())
+    return pull_totals{};
+  std::vector<std::thread> others;
+  for (std::size_t i = 1; i < connections && i < state.chunks.size(); ++i)
+    others.emplace_back([&] { run_connection(state); });
+  run_connection(state);
+  for (auto& thread : others)
+    thread.join();
+  if (!state.outcome)
+    return state.outcome.error();
+  return state.totals;
+}
+
+} // namespace foreshift

@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "core/volume/write_intents.hpp"
+
+#include <cerrno>
+#include <cstring>
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <thread>
+#include <unistd.h>
+
+namespace foreshift {
+
+result<std::unique_ptr<write_intents>> write_intents::open(const std::string& path) {
+  constexpr auto bytes = sizeof(record) * slots;
+  int fd = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+  if (fd < 0)
+    return fault{errc::storage, path + ": " + std::strerror(errno)};
+  // Allocated, not sparse: a full disk must show now and not as a bus error later.
+  int full = ::posix_fallocate(fd, 0, static_cast<off_t>(bytes));
+  auto* at = full == 0 ? ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0)
+                       : MAP_FAILED;
+  int why = full != 0 ? full : errno;
+  ::close(fd);
+  if (at == MAP_FAILED)
+    return fault{errc::storage, path + ": " + std::strerror(why)};
+  return std::unique_ptr<write_intents>{new write_intents{static_cast<record*>(at)}};
+}
+
+write_intents::write_intents(record* records)
+    : records_(records), taken_(new std::atomic<bool>[slots]) {
+  for (std::uint32_t i = 0; i < slots; ++i) {
+    bool left = records_[i].volume.load() != 0;
+    taken_[i].store(left);
+    used_ += left ? 1 : 0;
+  }
+}
+
+write_intents::~write_intents() {
+  ::munmap(static_cast<void*>(records_), sizeof(record) * slots);
+}
+
+bool write_intents::claim(std::uint32_t slot) {
+  return !taken_[slot].load(std::memory_order_relaxed) && !taken_[slot].exchange(true);
+}
+
+std::uint32_t write_intents::begin(std::uint64_t volume, std::uint64_t offset,
+                                   std::uint64_t length) {
+  for (std::uint32_t tries = 1;; ++tries) {
+    auto slot = next_.fetch_add(1, std::memory_order_relaxed) % slots;
+    if (claim(slot)) {
+      auto& mine = records_[slot];
+      used_.fetch_add(1);
+      mine.offset.store(offset, std::memory_order_relaxed);
+      mine.length.store(length, std::memory_order_relaxed);
+      mine.volume.store(volume, std::memory_order_release);
+      return slot;
+    }
+    if (tries % slots == 0)
+      std::this_thread::yield();
+  }
+}
+
+void write_intents::end(std::uint32_t slot) {
+  records_[slot].volume.store(0, std::memory_order_release);
+  taken_[slot].store(false, std::memory_order_release);
+  used_.fetch_sub(1);
+}
+
+std::vector<write_intent> write_intents::of(std::uint64_t volume) const {
+  std::vector<write_intent> out;
+  if (empty())
+    return out;
+  for (std::uint32_t i = 0; i < slots; ++i)
+    if (records_[i].volume.load(std::memory_order_acquire) == volume)
+      out.push_back({volume, records_[i].offset.load(), records_[i].length.load(), i});
+  return out;
+}
+
+void write_intents::clear(std::uint64_t volume) {
+  for (const auto& left : of(volume))
+    end(left.slot);
+}
+
+} // namespace foreshift

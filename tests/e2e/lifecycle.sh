@@ -1,0 +1,100 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+# A volume's life through the CLI, and every kind of wrong input with its exit code.
+source "$(dirname "$0")/lib.sh"
+requires qemu-io
+cluster_begin
+cluster_start 2
+
+note "usage errors end with 2"
+expect_exit 2 fs
+expect_exit 2 fs volume
+expect_exit 2 fs no-such-command
+expect_exit 2 fs volume create disk
+expect_exit 2 fs volume create disk 1.5GiB
+expect_said "size in whole units"
+expect_exit 2 fs volume create disk 4Gigs
+expect_exit 2 fs volume create disk -- -4096
+expect_exit 2 fs volume create disk 4097
+expect_exit 2 fs volume create disk 0
+expect_exit 2 fs volume create disk 65TiB
+expect_exit 2 fs volume create Disk/../x 64MiB
+expect_exit 2 fs volume create disk 64MiB --replicas 9
+expect_exit 2 fs volume create disk 64MiB --home host-a,host-a
+expect_exit 2 fs migrate disk --to host-b --gate 120%
+expect_exit 2 fs task show nonsense
+expect_exit 2 fs -o xml status
+
+note "names that nobody has end with 3"
+expect_exit 3 fs volume show disk
+expect_said "disk"
+expect_exit 3 fs volume attach disk host-a
+expect_exit 3 fs volume delete disk
+expect_exit 3 fs host show host-z
+expect_exit 3 fs task show 4711
+expect_exit 3 fs task cancel 4711
+expect_exit 3 fs hot disk
+expect_exit 3 fs plan disk --to host-b
+expect_exit 3 fs migrate disk --to host-b
+expect_exit 3 fs flip disk --to host-b
+expect_exit 3 fs volume create disk 64MiB --home host-a,host-z
+expect_said "host-z"
+
+note "create, attach, write, detach, attach elsewhere, delete"
+expect_exit 0 fs volume create disk 64MiB --replicas 2
+expect_exit 4 fs volume create disk 64MiB
+expect_said "disk"
+expect_exit 3 fs volume attach disk host-z
+expect_exit 0 fs volume attach disk host-a
+expect_owner disk host-a
+expect_exit 4 fs volume delete disk
+epoch=$(field .lease.heldEpoch volume show disk)
+qemu-io -f raw -c 'write -P 7 0 1M' -c flush "$(uri host-a disk)" || fail "write"
+expect_exit 0 fs volume detach disk
+[[ $(holder disk) == "" ]] || fail "still held"
+expect_exit 4 fs volume detach disk
+expect_exit 4 fs migrate disk --to host-b
+if timeout 5 qemu-io -f raw -c 'read 0 4k' "$(uri host-a disk)" >"$CLUSTER/out" 2>&1; then
+  fail "a detached volume was read"
+fi
+expect_exit 0 fs volume attach disk host-b
+(($(field .lease.heldEpoch volume show disk) > epoch)) || fail "the epoch did not grow"
+qemu-io -f raw -c 'read -P 7 0 1M' "$(uri host-b disk)" | tee "$CLUSTER/out"
+if grep -q failed "$CLUSTER/out"; then fail "other bytes at host-b"; fi
+expect_exit 3 fs migrate disk --to host-z
+expect_exit 3 fs flip disk --to host-z
+
+note "every listing answers, as a table and as JSON"
+for what in "status" "host list" "host show host-a" "volume list" "volume show disk" "affinity" \
+  "affinity disk" "hot disk" "plan disk --to host-a" "task list --all" "events"; do
+  # shellcheck disable=SC2086 # words are meant to split
+  expect_exit 0 fs $what
+  [[ -s $CLUSTER/out ]] || fail "'$what' printed nothing"
+  if grep -q $'\x1b' "$CLUSTER/out"; then fail "'$what' coloured a pipe"; fi
+  # shellcheck disable=SC2086
+  fs -o json $what | jq -e . >/dev/null || fail "'$what' printed no JSON"
+done
+expect_exit 0 fs --help
+expect_exit 0 fs migrate --help
+grep -q 'Example' "$CLUSTER/out" || fail "help without an example"
+
+note "delete frees everything"
+expect_exit 0 fs volume detach disk
+expect_exit 0 fs volume delete disk
+expect_exit 3 fs volume show disk
+gone_everywhere() {
+  local host
+  for host in host-a host-b; do
+    [[ $(field '.plane.volumes | length' host show "$host") == 0 ]] || return 1
+  done
+}
+wait_until 20 gone_everywhere
+
+note "a wrong configuration is named by line and by the nearest key"
+printf '[host]\nname = "host-x"\ndatum = "/tmp/x"\n' >"$CLUSTER/bad.toml"
+expect_exit 2 "$FORESHIFT_BIN/foreshift-agent" --config "$CLUSTER/bad.toml"
+expect_said "bad.toml:3.*host.data"
+printf 'data = "%s/other"\n[door]\nlisten = "0.0.0.0:0"\n' "$CLUSTER" >"$CLUSTER/open.toml"
+expect_exit 2 "$FORESHIFT_BIN/foreshift-coordinator" --config "$CLUSTER/open.toml"
+expect_said "certificate|tls"
+note "done"

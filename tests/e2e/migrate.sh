@@ -1,0 +1,58 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+# The main job: learn, predict, plan, pre-position, pass the gate, flip, retire; and its checks.
+source "$(dirname "$0")/lib.sh"
+requires fio nbdcopy
+cluster_begin
+cluster_start 3
+
+fs volume create disk 256MiB --home host-a,host-b || fail "create"
+fs volume attach disk host-a || fail "attach"
+head -c 256M /dev/urandom >"$CLUSTER/in"
+nbdcopy --flush "$CLUSTER/in" "$(uri host-a disk)" || fail "fill"
+fio_start vm "$(uri host-a disk)" --rw=randread --bs=4k --offset=64M --size=32M --time_based \
+  --runtime=600 --rate_iops=1000
+
+learned() { [[ $(field '.forecast.extents | length' hot disk) -ge 30 ]]; }
+wait_until 40 learned
+fs hot disk --top 5
+fs affinity disk
+
+note "the plan is a dry run that explains itself"
+fs plan disk --to host-c
+(($(field '.moves | length' plan disk --to host-c) > 0)) || fail "nothing planned"
+[[ $(field '[.moves[].reason | length] | min > 0' plan disk --to host-c) == true ]] ||
+  fail "a move without a reason"
+[[ $(field '.coverageAfter > 0.9 and .coverageBefore == 0' plan disk --to host-c) == true ]] ||
+  fail "the plan's coverage"
+[[ $(field '[.residency[] | select(.host == "host-c") | (.extents | tonumber)] | add // 0' \
+  volume show disk) == 0 ]] || fail "a dry run moved something"
+
+note "a gate that is met"
+fs -o json migrate disk --to host-c --gate 90% --timeout 60s >"$CLUSTER/task.json" || fail "migrate"
+expect_owner disk host-c
+[[ $(jq '.coverageAtFlip >= 0.9 and (.bytesMoved | tonumber) > 16000000' "$CLUSTER/task.json") == true ]] ||
+  fail "coverage at the flip: $(cat "$CLUSTER/task.json")"
+stop_pid "$(cat "$CLUSTER/vm.fio.pid")" INT
+
+note "the hot set is read locally, every byte is the same"
+before=$(field '.plane.volumes[0].readsRemote | tonumber' host show host-c)
+fio_nbd "$(uri host-c disk)" --rw=randread --bs=4k --offset=64M --size=32M --io_size=8M
+reads_counted() {
+  local now
+  now=$(field '.plane.volumes[0].readsLocal | tonumber' host show host-c)
+  ((now > 1900))
+}
+wait_until 10 reads_counted
+remote=$(($(field '.plane.volumes[0].readsRemote | tonumber' host show host-c) - before))
+((remote < 205)) || fail "$remote of 2048 reads were remote"
+nbdcopy "$(uri host-c disk)" "$CLUSTER/back" || fail "read back"
+cmp "$CLUSTER/in" "$CLUSTER/back" || fail "other bytes after the migration"
+
+note "a cold migration moves nothing before the flip"
+fs -o json migrate disk --to host-b --no-preposition >"$CLUSTER/task.json" || fail "cold migrate"
+[[ $(jq -r '.bytesMoved // "0"' "$CLUSTER/task.json") == 0 ]] || fail "bytes were moved"
+expect_owner disk host-b
+nbdcopy "$(uri host-b disk)" "$CLUSTER/back" || fail "read back"
+cmp "$CLUSTER/in" "$CLUSTER/back" || fail "other bytes after the cold migration"
+note "done"

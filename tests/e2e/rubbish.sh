@@ -1,0 +1,84 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+# Random bytes, a length of 4 GiB and silence on every listening port: nobody falls, nobody allocates
+# what was announced, everybody else is served on.
+source "$(dirname "$0")/lib.sh"
+requires fio qemu-io
+cluster_begin
+cluster_start 2
+
+fs volume create disk 64MiB --replicas 2 || fail "create"
+fs volume attach disk host-a || fail "attach"
+fio_start vm "$(uri host-a disk)" --rw=randrw --bs=4k --size=32M --verify=crc32c \
+  --verify_backlog=256 --verify_fatal=1 --time_based --runtime=600 --rate_iops=1000
+
+pids() { cat "$CLUSTER/coordinator.pid" "$CLUSTER"/host-*/agent.pid && plane_pids; }
+most_rss() { # KiB
+  local pid most=0 rss
+  for pid in $(pids); do
+    rss=$(awk '/VmHWM/ {print $2}' "/proc/$pid/status")
+    ((rss > most)) && most=$rss
+  done
+  echo "$most"
+}
+before=$(pids | sort)
+rss_before=$(most_rss)
+
+targets=("$(cat "$CLUSTER/coordinator.address")")
+for host in host-a host-b; do
+  for port in agent nbd door; do targets+=("127.0.0.1:$(cat "$CLUSTER/$host/$port.port")"); done
+  targets+=("$CLUSTER/$host/nbd.sock" "$CLUSTER/$host/data/run/plane.sock")
+done
+
+python3 - "${targets[@]}" <<'PY' || fail "a port did not listen"
+import os, random, socket, struct, sys, time
+random.seed(7)
+def dial(target):
+    if target.startswith("/"):
+        s = socket.socket(socket.AF_UNIX)
+        s.connect(target)
+    else:
+        host, port = target.rsplit(":", 1)
+        s = socket.create_connection((host, int(port)), 5)
+    s.settimeout(2)
+    return s
+def throw(target, data):
+    s = dial(target)
+    try:
+        s.sendall(data)
+        s.shutdown(socket.SHUT_WR)
+        while s.recv(65536):
+            pass
+    except OSError:
+        pass
+    s.close()
+huge = [
+    struct.pack("<II", 0, 0x1fffffff),                   # one segment of 4 GiB
+    struct.pack("<II", 0xffffffff, 0xffffffff),          # 4 billion segments
+    struct.pack("<IIII", 2, 0x1fffffff, 0x1fffffff, 1),  # three segments
+    struct.pack("<II", 0, 1 << 20) + bytes(64),          # announced, never sent
+    struct.pack(">IQII", 3, 0x49484156454F5054, 7, 0xffffffff),       # NBD: option of 4 GiB
+    struct.pack(">IQII", 3, 0x49484156454F5054, 0x12345678, 0x7fffffff),
+]
+silent = []
+for target in sys.argv[1:]:
+    for data in huge:
+        throw(target, data)
+        throw(target, data + random.randbytes(100000))
+    for size in (1, 7, 8, 64, 4096, 300000):
+        for _ in range(5):
+            throw(target, random.randbytes(size))
+    silent += [dial(target) for _ in range(10)]
+time.sleep(1)
+PY
+
+[[ $(pids | sort) == "$before" ]] || fail "a process was replaced"
+for pid in $(pids); do kill -0 "$pid" || fail "process $pid fell"; done
+rss=$(most_rss)
+note "largest resident set: $rss_before KiB before, $rss KiB after"
+((rss < rss_before + 262144)) || fail "a process believed an announced length"
+expect_exit 0 fs status
+hosts_up 2 || fail "a host is down"
+fio_finish vm
+expect_exit 0 fs flip disk --to host-b
+note "done"

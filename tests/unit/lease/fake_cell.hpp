@@ -1,0 +1,250 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "core/lease/flip_machine.hpp"
+#include "core/lease/move_machine.hpp"
+#include "core/lease/retire_machine.hpp"
+#include "tests/unit/lease/fake_hosts.hpp"
+#include "tests/unit/lease/fake_store.hpp"
+
+#include <deque>
+#include <functional>
+
+namespace foreshift::test {
+
+/// What happens to one action of a machine.
+enum class trouble {
+  lost_request, ///< Never arrived.
+  lost_reply,   ///< Executed; the machine hears a timeout (store: an unknown outcome).
+  failure,      ///< Not executed; the other side says `failed` (store: refused).
+  crash_before, ///< The coordinator dies before it ...
+  crash_after,  ///< ... or right after it.
+};
+inline constexpr trouble troubles[] = {trouble::lost_request, trouble::lost_reply, trouble::failure,
+                                       trouble::crash_before, trouble::crash_after};
+
+/// A coordinator's shell around the machines, a store and three hosts, all in one call stack.
+class fake_cell {
+public:
+  fake_cell() : shape(make_shape()), hosts(shape) {
+    placement_map map{shape};
+    for (auto name : {"a", "b", "c"})
+      for (std::uint32_t e = 0; e < shape.extents(); ++e)
+        if (hosts.at(name); map.holds(name, e))
+          hosts.at(name).replicas.insert(e);
+    lease::lease_record none;
+    none.volume = shape.id;
+    std::vector<store_op> ops;
+    ops.push_back({lease::lease_key(shape.id), lease::to_value(none)});
+    ops.push_back({lease::placement_key(shape.id), lease::to_value(map.encode())});
+    REQUIRE(bool(store.txn({}, ops)));
+  }
+
+  static volume_shape make_shape() {
+    volume_shape shape;
+    shape.id = 7;
+    shape.name = "vol7";
+    shape.size_bytes = 8u << 20;
+    shape.partition_bytes = 2u << 20;
+    shape.replicas = 1;
+    shape.homes = {"a", "b"};
+    return shape;
+  }
+
+  lease::volume_facts facts() const {
+    auto* lease_record = store.find(lease::lease_key(shape.id));
+    auto* placement = store.find(lease::placement_key(shape.id));
+    auto stored_map = packet<schema::Placement>::admit(as_bytes(placement->value));
+    auto map = placement_map::decode(shape, stored_map->read());
+    lease::volume_facts now{*map};
+    now.placement_revision = placement->revision;
+    auto stored_lease = packet<schema::Lease>::admit(as_bytes(lease_record->value));
+    now.lease = lease::decode(stored_lease->read());
+    now.lease_revision = lease_record->revision;
+    auto moves = store.range("moves/");
+    for (auto& record : *moves) {
+      auto move = packet<schema::MoveRecord>::admit(as_bytes(record.value));
+      auto x = lease::decode(move->read());
+      now.moves[x.id] = {x, record.revision};
+    }
+    for (auto name : {"a", "b", "c"})
+      now.peers.push_back({name, "", "", "", ""});
+    return now;
+  }
+
+  /// Runs a machine to its end or its crash. Action number n meets `plan[n]`; counts go on over runs.
+  std::optional<lease::finish> drive(lease::machine& uut) {
+    std::deque<lease::action> todo;
+    auto feed = [&](lease::input in) {
+      for (auto& action : uut.step(std::move(in)))
+        todo.push_back(std::move(action));
+    };
+    feed(lease::started{});
+    for (int steps = 0; !todo.empty(); ++steps) {
+      REQUIRE(steps < 2000);
+      auto next = std::move(todo.front());
+      todo.pop_front();
+      if (auto* end = std::get_if<lease::finish>(&next))
+        return *end;
+      if (std::holds_alternative<lease::note>(next) || std::holds_alternative<lease::leave>(next))
+        continue;
+      auto at = actions++;
+      auto bad = plan.find(at);
+      auto what = bad == plan.end() ? std::optional<trouble>{} : bad->second;
+      if (what == trouble::crash_before)
+        return std::nullopt;
+      if (on_action)
+        on_action(next);
+      auto answer = execute(next, what);
+      if (what == trouble::crash_after)
+        return std::nullopt;
+      if (cancel_at == at)
+        feed(lease::cancel{});
+      feed(std::move(answer));
+    }
+    FAIL("the machine neither ended nor asked for anything");
+    return std::nullopt;
+  }
+
+  /// What the conductor does after a restart, until nothing is left to do.
+  void recover() {
+    plan.clear();
+    cancel_at.reset();
+    hosts.promotions_left.reset();
+    for (int round = 0; round < 20; ++round) {
+      auto now = facts();
+      if (now.lease.prepared.id != 0) {
+        lease::flip_request request;
+        request.task = now.lease.prepared.id;
+        request.volume = shape.id;
+        lease::flip_machine again{request};
+        (void)drive(again);
+      } else if (!now.moves.empty()) {
+        auto again = lease::move_machine::resume(now.moves.begin()->second.record);
+        (void)drive(*again);
+      } else if (!now.placement.retiring().empty()) {
+        lease::retire_machine again{{shape.id, "", {}}};
+        (void)drive(again);
+      } else if (lost_holder(now)) {
+        lease::flip_request request;
+        request.task = ++task;
+        request.volume = shape.id;
+        request.to = now.lease.holder;
+        request.reattach = true;
+        lease::flip_machine again{request};
+        (void)drive(again);
+      } else {
+        sweep(now);
+        return;
+      }
+    }
+    FAIL("recovery does not end");
+  }
+
+  /// One clean state: the record and the hosts say the same, and nothing is left over.
+  void check_clean() {
+    auto now = facts();
+    CHECK(now.lease.prepared.id == 0);
+    CHECK(now.moves.empty());
+    CHECK(now.placement.retiring().empty());
+    for (auto& [name, host] : hosts.all()) {
+      CAPTURE(name);
+      CHECK(host.staged.empty());
+      CHECK(host.mirrored.empty());
+      bool holder = name == now.lease.holder;
+      CHECK((host.state == schema::LeaseState::PRIMARY) == holder);
+      if (holder)
+        CHECK(host.epoch == now.lease.held_epoch);
+      for (std::uint32_t e = 0; e < shape.extents(); ++e) {
+        CHECK(host.replicas.contains(e) == now.placement.holds(name, e));
+        CHECK(now.placement.replicas(e).size() >= shape.replicas);
+      }
+    }
+  }
+
+  std::optional<lease::finish> flip(std::string to, bool forced = false) {
+    lease::flip_request request;
+    request.task = ++task;
+    request.volume = shape.id;
+    request.to = std::move(to);
+    request.forced = forced;
+    lease::flip_machine uut{request};
+    return drive(uut);
+  }
+
+  std::optional<lease::finish> move(std::string from, std::string to,
+                                    std::vector<std::uint32_t> extents) {
+    lease::move_request request;
+    request.id = ++task;
+    request.volume = shape.id;
+    request.source = std::move(from);
+    request.destination = std::move(to);
+    request.extents = std::move(extents);
+    lease::move_machine uut{request};
+    return drive(uut);
+  }
+
+  std::optional<lease::finish> retire(std::string host, std::vector<std::uint32_t> extents) {
+    lease::retire_machine uut{{shape.id, std::move(host), std::move(extents)}};
+    return drive(uut);
+  }
+
+  volume_shape shape;
+  fake_store store;
+  fake_hosts hosts;
+  std::map<int, trouble> plan;
+  std::optional<int> cancel_at;
+  std::function<void(const lease::action&)> on_action;
+  int actions = 0;
+  std::uint64_t task = 0;
+
+private:
+  bool lost_holder(const lease::volume_facts& now) {
+    if (now.lease.holder.empty())
+      return false;
+    auto& host = hosts.at(now.lease.holder);
+    return host.state != schema::LeaseState::PRIMARY || host.epoch != now.lease.held_epoch;
+  }
+
+  /// Orphans the heartbeats reveal: staged copies of no known move, gateways of no lease.
+  void sweep(const lease::volume_facts& now) {
+    for (auto& [name, host] : hosts.all()) {
+      host.staged.clear();
+      if (name != now.lease.holder && host.state != schema::LeaseState::NONE)
+        (void)hosts.deliver(name, release_of(host.epoch));
+    }
+  }
+
+  door::envelope release_of(std::uint64_t epoch) const {
+    return door::wrap(packet<schema::PlaneRelease>::make([&](auto out) {
+      out.setVolume(shape.id);
+      out.setEpoch(epoch);
+    }));
+  }
+
+  lease::input execute(lease::action& next, std::optional<trouble> what) {
+    bool run = what != trouble::lost_request && what != trouble::failure;
+    if (auto* send = std::get_if<lease::send>(&next)) {
+      auto got = run ? hosts.deliver(send->host, send->request)
+                     : result<door::envelope>{fault{errc::failed, "injected"}};
+      if (what == trouble::lost_request || what == trouble::lost_reply)
+        got = fault{errc::timeout, "injected"};
+      return lease::replied{send->id, std::move(got)};
+    }
+    if (auto* commit = std::get_if<lease::commit>(&next)) {
+      auto got = run ? store.txn(commit->compares, commit->ops)
+                     : result<std::uint64_t>{fault{errc::refused, "injected"}};
+      if (what == trouble::lost_request || what == trouble::lost_reply)
+        got = fault{errc::storage, "injected"};
+      return lease::committed{commit->id, std::move(got)};
+    }
+    if (auto* load = std::get_if<lease::load>(&next)) {
+      auto got = run ? result<lease::volume_facts>{facts()}
+                     : result<lease::volume_facts>{fault{errc::storage, "injected"}};
+      return lease::loaded{load->id, std::move(got)};
+    }
+    return lease::elapsed{std::get<lease::pause>(next).id};
+  }
+};
+
+} // namespace foreshift::test

@@ -1,0 +1,267 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "core/lease/machine.hpp"
+#include "schemas/agent.capnp.h"
+#include "schemas/door.capnp.h"
+#include "schemas/plane.capnp.h"
+
+#include <doctest/doctest.h>
+
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+namespace foreshift::test {
+
+/// A model of one host's agent and data plane: what the protocols may rely on, nothing more.
+struct fake_host {
+  bool up = true;
+  std::uint64_t prepared_epoch = 0;
+  std::string prepared_holder;
+  std::uint64_t fence_epoch = 0;
+  std::string fence_holder;
+  schema::LeaseState state = schema::LeaseState::NONE;
+  std::uint64_t epoch = 0;
+  std::optional<placement_map> map;
+  std::set<std::uint32_t> replicas;
+  std::map<std::uint64_t, std::set<std::uint32_t>> staged;
+  std::map<std::uint64_t, bool> pulled;
+  std::set<std::uint64_t> mirrored;
+};
+
+/// Hosts that hold one volume. `deliver` is a request arriving; it asserts what must never happen.
+class fake_hosts {
+public:
+  explicit fake_hosts(volume_shape shape) : shape_(std::move(shape)) {}
+
+  fake_host& at(const std::string& name) { return hosts_[name]; }
+  std::map<std::string, fake_host>& all() { return hosts_; }
+
+  result<door::envelope> deliver(const std::string& name, const door::envelope& request) {
+    auto& host = hosts_.at(name);
+    if (!host.up)
+      return fault{errc::unreachable, "host is down"};
+    door::envelope reply = door::wrap(packet<schema::Done>{});
+    std::optional<fault> why;
+    auto on = [&]<class Schema>(auto handler) {
+      if (request.type != packet<Schema>::type_id)
+        return;
+      auto x = packet<Schema>::admit(request.payload);
+      REQUIRE(bool(x));
+      why = handler(x->read());
+    };
+    on.operator()<schema::PlaneConfigure>([](auto) { return std::optional<fault>{}; });
+    on.operator()<schema::PlanePrepare>([&](auto x) { return prepare(host, x); });
+    on.operator()<schema::PlaneStandby>([&](auto x) { return stand_by(name, host, x); });
+    on.operator()<schema::PlaneTakeover>([&](auto x) { return take_over(name, host, x, reply); });
+    on.operator()<schema::PlaneDrain>([&](auto x) { return drain(host, x.getEpoch()); });
+    on.operator()<schema::PlaneRelease>([&](auto x) { return release(host, x.getEpoch()); });
+    on.operator()<schema::PlaneStatusGet>([&](auto) { return status(name, host, reply); });
+    on.operator()<schema::PlaneStage>([&](auto x) {
+      auto extents = x.getExtents();
+      host.staged[x.getMove()] = {extents.begin(), extents.end()};
+      return std::optional<fault>{};
+    });
+    on.operator()<schema::PlaneMirror>([&](auto x) { return mirror(host, x); });
+    on.operator()<schema::AgentMove>([&](auto x) { return pull(host, x, reply); });
+    on.operator()<schema::PlaneVerify>([&](auto x) { return only_primary(host, x.getEpoch()); });
+    on.operator()<schema::PlaneDigest>([&](auto x) { return digest(x, reply); });
+    on.operator()<schema::PlaneCommit>([&](auto x) { return commit(host, x); });
+    on.operator()<schema::PlaneAbort>([&](auto x) {
+      host.staged.erase(x.getMove());
+      return std::optional<fault>{};
+    });
+    on.operator()<schema::PlaneAdopt>([&](auto x) { return adopt(host, x); });
+    on.operator()<schema::PlaneRetire>([&](auto x) { return retire(name, host, x); });
+    if (why)
+      return *why;
+    return reply;
+  }
+
+private:
+  using verdict = std::optional<fault>;
+
+  static verdict refuse(std::string detail) { return fault{errc::refused, std::move(detail)}; }
+
+  verdict prepare(fake_host& host, schema::PlanePrepare::Reader x) {
+    if (x.getEpoch() < host.prepared_epoch || x.getEpoch() <= host.fence_epoch)
+      return refuse("an old epoch");
+    host.prepared_epoch = x.getEpoch();
+    host.prepared_holder = x.getHolder().cStr();
+    return {};
+  }
+
+  verdict stand_by(const std::string& name, fake_host& host, schema::PlaneStandby::Reader x) {
+    if (x.getEpoch() <= host.epoch && host.state == schema::LeaseState::PRIMARY)
+      return refuse("an old epoch");
+    auto map = placement_map::decode(shape_, x.getPlacement());
+    REQUIRE(bool(map));
+    for (auto peer : map->hosts_to_seal())
+      if (!hosts_.at(peer).up)
+        return fault{errc::unreachable, name + " cannot reach " + peer};
+    host.map = *map;
+    host.state = schema::LeaseState::STANDBY;
+    host.epoch = x.getEpoch();
+    return {};
+  }
+
+  verdict take_over(const std::string& name, fake_host& host, schema::PlaneTakeover::Reader x,
+                    door::envelope& reply) {
+    bool again = host.state == schema::LeaseState::PRIMARY && host.epoch == x.getEpoch();
+    if (!again) {
+      if (host.state != schema::LeaseState::STANDBY || host.epoch != x.getEpoch())
+        return refuse("not standing by at that epoch");
+      std::string source = x.getSource().cStr();
+      if (!source.empty()) {
+        auto& from = hosts_.at(source);
+        auto drained = from.up ? drain(from, x.getSourceEpoch())
+                               : verdict{fault{errc::unreachable, "source is down"}};
+        if (drained && !x.getForced())
+          return drained;
+      }
+      for (auto peer : x.getSeal()) {
+        if (promotions_left && (*promotions_left)-- == 0) {
+          promotions_left.reset();
+          return fault{errc::failed, "a promotion failed half-way"};
+        }
+        auto& target = hosts_.at(peer.cStr());
+        if (!target.up)
+          return fault{errc::unreachable, "a partition host is down"};
+        if (x.getEpoch() < target.fence_epoch
+            || (x.getEpoch() == target.fence_epoch && target.fence_holder != name))
+          return refuse("fenced");
+        target.fence_epoch = x.getEpoch();
+        target.fence_holder = name;
+      }
+      become_primary(name, host, x.getEpoch());
+    }
+    reply = door::wrap(packet<schema::FlipTimes>::make([](auto out) { out.setTotalUs(700); }));
+    return {};
+  }
+
+  /// I1: one holder an epoch; an older primary must be fenced wherever the new one writes.
+  void become_primary(const std::string& name, fake_host& host, std::uint64_t epoch) {
+    auto [at, fresh] = owners_.emplace(epoch, name);
+    CHECK((fresh || at->second == name));
+    CHECK(epoch > highest_);
+    highest_ = epoch;
+    for (auto& [other_name, other] : hosts_)
+      if (other_name != name && other.state == schema::LeaseState::PRIMARY)
+        for (auto& peer : host.map->hosts_to_seal())
+          CHECK(hosts_.at(peer).fence_epoch > other.epoch);
+    host.state = schema::LeaseState::PRIMARY;
+  }
+
+  verdict drain(fake_host& host, std::uint64_t epoch) {
+    if (host.epoch != epoch)
+      return refuse("holds another epoch");
+    if (host.state == schema::LeaseState::PRIMARY)
+      host.state = schema::LeaseState::DRAINING;
+    return host.state == schema::LeaseState::DRAINING ? verdict{} : refuse("not primary");
+  }
+
+  verdict release(fake_host& host, std::uint64_t epoch) {
+    if (host.epoch == epoch) {
+      host.state = schema::LeaseState::NONE;
+      host.mirrored.clear();
+    }
+    return {};
+  }
+
+  verdict status(const std::string& name, fake_host& host, door::envelope& reply) {
+    reply = door::wrap(packet<schema::PlaneStatus>::make([&](auto out) {
+      out.setHost(name.c_str());
+      auto row = out.initVolumes(1)[0];
+      row.setId(shape_.id);
+      row.setState(host.state);
+      row.setEpoch(host.epoch);
+    }));
+    return {};
+  }
+
+  verdict only_primary(fake_host& host, std::uint64_t epoch) {
+    bool is = host.state == schema::LeaseState::PRIMARY && host.epoch == epoch;
+    return is ? verdict{} : refuse("not primary at that epoch");
+  }
+
+  verdict mirror(fake_host& host, schema::PlaneMirror::Reader x) {
+    if (auto why = only_primary(host, x.getEpoch()))
+      return why;
+    if (x.getOn())
+      host.mirrored.insert(x.getMove());
+    else
+      host.mirrored.erase(x.getMove());
+    return {};
+  }
+
+  verdict pull(fake_host& host, schema::AgentMove::Reader x, door::envelope& reply) {
+    if (!host.staged.contains(x.getMove()))
+      return fault{errc::precondition, "not staged"};
+    host.pulled[x.getMove()] = true;
+    auto bytes = std::uint64_t{x.getExtents().size()} * shape_.extent_bytes;
+    reply = door::wrap(
+      packet<schema::AgentMoved>::make([&](auto out) { out.setBytesCopied(bytes); }));
+    return {};
+  }
+
+  verdict digest(schema::PlaneDigest::Reader x, door::envelope& reply) {
+    reply = door::wrap(packet<schema::PlaneDigests>::make([&](auto out) {
+      auto digests = out.initDigests(x.getExtents().size());
+      for (unsigned i = 0; i < digests.size(); ++i)
+        digests.set(i, 1000 + x.getExtents()[i]);
+    }));
+    return {};
+  }
+
+  verdict commit(fake_host& host, schema::PlaneCommit::Reader x) {
+    auto staged = host.staged.find(x.getMove());
+    if (staged != host.staged.end()) {
+      CHECK(host.pulled[x.getMove()]);
+      host.replicas.insert(staged->second.begin(), staged->second.end());
+      host.staged.erase(staged);
+    }
+    for (auto extent : x.getExtents())
+      CHECK(host.replicas.contains(extent));
+    return {};
+  }
+
+  /// A map may only route reads to hosts that hold the extent.
+  verdict adopt(fake_host& host, schema::PlaneAdopt::Reader x) {
+    if (auto why = only_primary(host, x.getEpoch()))
+      return why;
+    auto map = placement_map::decode(shape_, x.getPlacement());
+    REQUIRE(bool(map));
+    if (host.map && map->version() < host.map->version())
+      return {};
+    for (auto& [name, other] : hosts_)
+      for (std::uint32_t e = 0; e < shape_.extents(); ++e)
+        if (map->holds(name, e))
+          CHECK(other.replicas.contains(e));
+    host.map = *map;
+    return {};
+  }
+
+  verdict retire(const std::string& name, fake_host& host, schema::PlaneRetire::Reader x) {
+    for (auto extent : x.getExtents()) {
+      for (auto& [other, peer] : hosts_)
+        if (peer.state == schema::LeaseState::PRIMARY && peer.map)
+          CHECK_FALSE(peer.map->holds(name, extent));
+      host.replicas.erase(extent);
+    }
+    return {};
+  }
+
+  volume_shape shape_;
+  std::map<std::string, fake_host> hosts_;
+  std::map<std::uint64_t, std::string> owners_;
+  std::uint64_t highest_ = 0;
+
+public:
+  /// The next takeover's promotion stops after so many hosts.
+  std::optional<int> promotions_left;
+};
+
+} // namespace foreshift::test
