@@ -13,7 +13,7 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr auto save_interval = 200ms;
+constexpr auto wake_interval = 200ms;
 constexpr std::uint32_t answer_max = 1000;
 constexpr std::uint32_t wait_max_ms = 60'000;
 
@@ -27,14 +27,13 @@ events_state::events_state(interface::pointer self, authority_actor authority,
 
 events_actor::behavior_type events_state::make_behavior() {
   recover();
-  compat::send_later(self_, events_actor{self_}, save_interval, tick{});
+  compat::send_later(self_, events_actor{self_}, wake_interval, tick{});
   return {
     [this](const packet<schema::EventsGet>& x) { return get(x); },
     [this](const event_note& x) { add(x); },
     [this](tick) {
-      save();
       wake();
-      compat::send_later(self_, events_actor{self_}, save_interval, tick{});
+      compat::send_later(self_, events_actor{self_}, wake_interval, tick{});
     },
   };
 }
@@ -78,6 +77,7 @@ void events_state::add(const event_note& x) {
   else
     slog::info("{}: {}", x.subject, x.text);
   wake();
+  save();
 }
 
 events_state::answer events_state::get(const packet<schema::EventsGet>& x) {
@@ -102,15 +102,22 @@ void events_state::wake() {
   });
 }
 
+/// One transaction at a time; what happens meanwhile goes into the next.
 void events_state::save() {
-  if (unsaved_.empty())
+  if (unsaved_.empty() || saving_)
     return;
+  saving_ = true;
   auto batch = std::make_shared<const txn_request>(txn_request{{}, std::exchange(unsaved_, {})});
   self_->request(authority_, 30s, txn_ptr{batch})
-    .then([](std::uint64_t) {},
-          [](const caf::error& why) {
-            slog::error("events are not stored: {}", to_fault(why).detail);
-          });
+    .then(
+      [this](std::uint64_t) {
+        saving_ = false;
+        save();
+      },
+      [this](const caf::error& why) {
+        slog::error("events are not stored: {}", to_fault(why).detail);
+        saving_ = false;
+      });
 }
 
 packet<schema::Events> events_state::since(std::uint64_t after, std::uint32_t limit) const {

@@ -47,6 +47,7 @@ private:
   std::vector<store_op> unsaved_;
   std::vector<waiter> waiters_;
   std::uint64_t last_seq_ = 0;
+  bool saving_ = false;
 };
 
 using events = hosted<events_state>;

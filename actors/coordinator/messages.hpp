@@ -201,7 +201,7 @@ using authority_actor =
   caf::typed_actor<asks<std::uint64_t, txn_ptr>, asks<stored_ptr, range_request>>;
 
 /// Notes what operators may want to know, bounded and durable.
-///   EventsGet waits for something newer when asked to.  tick: persist; end waits that are over.
+///   EventsGet waits for something newer when asked to.  tick: end waits that are over.
 using events_verbs = verbs<verb<schema::EventsGet, schema::Events>>;
 using events_actor = events_verbs::actor::extend<takes<event_note>, takes<tick>>;
 

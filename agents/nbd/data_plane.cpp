@@ -12,9 +12,9 @@ namespace foreshift {
 
 namespace {
 
-constexpr std::string_view known_keys
-    = "data, host, door, peer-door, peer-door-cert, peer-door-key, peer-door-ca, peer-tls, reserve, "
-      "hold";
+constexpr std::string_view known_keys =
+    "data, host, door, peer-door, peer-door-cert, peer-door-key, peer-door-ca, peer-tls, reserve, "
+    "hold";
 
 } // namespace
 
@@ -24,8 +24,8 @@ result<void> data_plane_options::set(const std::string& key, const std::string& 
     auto span = key == "hold" ? parse_duration(value)
                               : result<std::chrono::milliseconds>{std::chrono::milliseconds{0}};
     if (!bytes || !span)
-      return fault{errc::invalid, key + "=" + value + ": "
-                                      + (bytes ? span.error().detail : bytes.error().detail)};
+      return fault{errc::invalid,
+                   key + "=" + value + ": " + (bytes ? span.error().detail : bytes.error().detail)};
     (key == "reserve" ? reserve : *bytes) = *bytes;
     (key == "hold" ? hold : *span) = *span;
     return {};
@@ -62,7 +62,8 @@ result<void> data_plane_options::check() const {
   if (!door.starts_with("unix:"))
     return fault{errc::invalid, "door=" + door + ": this door is a unix socket, unix:PATH"};
   if (peer_door.empty())
-    return fault{errc::invalid, "peer-door=ADDRESS:PORT is missing: where other planes ask this one"};
+    return fault{errc::invalid,
+                 "peer-door=ADDRESS:PORT is missing: where other planes ask this one"};
   const auto& tls = peer_door_tls;
   if (!tls.empty() && (tls.certificate.empty() || tls.key.empty() || tls.ca.empty()))
     return fault{errc::invalid, "peer-door-cert=, peer-door-key= and peer-door-ca= go together"};

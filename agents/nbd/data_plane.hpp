@@ -15,14 +15,14 @@ namespace foreshift {
 
 /// The plugin's configuration: one member per key.
 struct data_plane_options {
-  std::string data;                        ///< data=DIR
-  std::string host;                        ///< host=NAME
-  std::string door;                        ///< door=unix:PATH, for this host's agent
-  std::string peer_door;                   ///< peer-door=ADDR:PORT, for other planes
-  door::tls_files peer_door_tls;           ///< peer-door-cert=, peer-door-key=, peer-door-ca=
-  std::string peer_tls;                    ///< peer-tls=DIR: NBD between planes is encrypted
-  std::uint64_t reserve = 256u << 20;      ///< reserve=SIZE
-  std::chrono::milliseconds hold{30000};   ///< hold=DURATION
+  std::string data;                      ///< data=DIR
+  std::string host;                      ///< host=NAME
+  std::string door;                      ///< door=unix:PATH, for this host's agent
+  std::string peer_door;                 ///< peer-door=ADDR:PORT, for other planes
+  door::tls_files peer_door_tls;         ///< peer-door-cert=, peer-door-key=, peer-door-ca=
+  std::string peer_tls;                  ///< peer-tls=DIR: NBD between planes is encrypted
+  std::uint64_t reserve = 256u << 20;    ///< reserve=SIZE
+  std::chrono::milliseconds hold{30000}; ///< hold=DURATION
 
   /// Takes one KEY=VALUE; `invalid` names the key and what it should have been.
   result<void> set(const std::string& key, const std::string& value);
@@ -31,7 +31,8 @@ struct data_plane_options {
   result<void> check() const;
 };
 
-/// Everything that runs in the data plane process, built after nbdkit's fork and destroyed in order.
+/// Everything that runs in the data plane process, built after nbdkit's fork and destroyed in
+/// order.
 class data_plane {
 public:
   static result<std::unique_ptr<data_plane>> open(const data_plane_options& options);

@@ -48,8 +48,8 @@ public:
     return noted("flush", 0, peer_.extents->flush(peer_.permit));
   }
 
-  /// Peers read EPERM as `precondition`: the extent is not here for this session. A copy session, which
-  /// has no permit, means by it that the extent does not match its checksum.
+  /// Peers read EPERM as `precondition`: the extent is not here for this session. A copy session,
+  /// which has no permit, means by it that the extent does not match its checksum.
   int error_number(const fault& why) const override {
     switch (why.code) {
     case errc::refused:

@@ -4,12 +4,15 @@
 #include "agents/nbd/sessions.hpp"
 #include "core/base/log.hpp"
 
+#include <atomic>
 #include <cerrno>
+#include <chrono>
 #include <cstdlib>
 #include <exception>
 #include <string>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <thread>
 
 #define NBDKIT_API_VERSION 2
 #include <nbdkit-plugin.h>
@@ -25,8 +28,15 @@ constexpr std::uint32_t request_bytes_max = 32u << 20;
 // nbdkit's callbacks carry no context of their own, so the process's one data plane is here.
 data_plane_options options;
 std::unique_ptr<data_plane> process;
+std::thread leaver;
+std::atomic<int> sessions_open{0};
 
-session& as_session(void* handle) { return *static_cast<session*>(handle); }
+constexpr int leave_tries = 50;
+constexpr std::chrono::milliseconds leave_pause{20};
+
+session& as_session(void* handle) {
+  return *static_cast<session*>(handle);
+}
 
 int answer(const session& on, const result<void>& done) {
   if (done)
@@ -37,7 +47,9 @@ int answer(const session& on, const result<void>& done) {
 
 // -- the process ---------------------------------------------------------------------------------
 
-void load() { ::umask(077); }
+void load() {
+  ::umask(077);
+}
 
 /// nbdkit goes to another directory when it becomes a daemon.
 std::string absolute(const std::string& path) {
@@ -68,6 +80,21 @@ int config_complete() {
   return done ? 0 : -1;
 }
 
+/// nbdkit ends only after its last connection, and planes keep connections to each other: asked to
+/// end, this process grants its clients a moment and then leaves, which is no worse than a crash
+/// and, with nothing synced later than acknowledged, loses nothing.
+void leave_when_asked() {
+  while (nbdkit_nanosleep(3600, 0) == 0) {
+  }
+  for (int i = 0; i < leave_tries; ++i) {
+    if (sessions_open.load() == 0)
+      return;
+    std::this_thread::sleep_for(leave_pause);
+  }
+  slog::info("data plane leaves with connections open connections={}", sessions_open.load());
+  std::_Exit(0);
+}
+
 int after_fork() {
   auto logging = start_log("plane", "info");
   auto opened = logging ? data_plane::open(options) : logging.error();
@@ -76,10 +103,15 @@ int after_fork() {
     return -1;
   }
   process = *std::move(opened);
+  leaver = std::thread{leave_when_asked};
   return 0;
 }
 
-void cleanup() { process.reset(); }
+void cleanup() {
+  if (leaver.joinable())
+    leaver.join();
+  process.reset();
+}
 
 // -- a connection --------------------------------------------------------------------------------
 
@@ -97,7 +129,9 @@ face face_of_peer() {
   return tcp ? face::partition : face::none;
 }
 
-bool tls_as_required(int is_tls) { return options.peer_tls.empty() || is_tls == 1; }
+bool tls_as_required(int is_tls) {
+  return options.peer_tls.empty() || is_tls == 1;
+}
 
 int list_exports(int, int, nbdkit_exports* exports) {
   if (face_of_peer() != face::gateway)
@@ -133,20 +167,27 @@ void* open(int) {
   case face::none:
     break;
   }
-  if (made)
+  if (made) {
+    sessions_open.fetch_add(1);
     return (*made).release();
+  }
   nbdkit_error("%s", made.error().detail.c_str());
   nbdkit_set_error(made.error().code == errc::not_found ? ENOENT : EINVAL);
   return nullptr;
 }
 
-void close(void* handle) { delete &as_session(handle); }
+void close(void* handle) {
+  delete &as_session(handle);
+  sessions_open.fetch_sub(1);
+}
 
 const char* export_description(void* handle) {
   return nbdkit_strdup_intern(as_session(handle).description().c_str());
 }
 
-std::int64_t get_size(void* handle) { return static_cast<std::int64_t>(as_session(handle).size()); }
+std::int64_t get_size(void* handle) {
+  return static_cast<std::int64_t>(as_session(handle).size());
+}
 
 int block_size(void*, std::uint32_t* minimum, std::uint32_t* preferred, std::uint32_t* maximum) {
   *minimum = 1;
@@ -155,9 +196,15 @@ int block_size(void*, std::uint32_t* minimum, std::uint32_t* preferred, std::uin
   return 0;
 }
 
-int can_write(void* handle) { return as_session(handle).writable() ? 1 : 0; }
-int yes(void*) { return 1; }
-int can_fua(void*) { return NBDKIT_FUA_EMULATE; }
+int can_write(void* handle) {
+  return as_session(handle).writable() ? 1 : 0;
+}
+int yes(void*) {
+  return 1;
+}
+int can_fua(void*) {
+  return NBDKIT_FUA_EMULATE;
+}
 
 // -- requests ------------------------------------------------------------------------------------
 
@@ -182,16 +229,16 @@ int zero(void* handle, std::uint32_t count, std::uint64_t offset, std::uint32_t)
   return answer(on, on.zero(offset, count));
 }
 
-constexpr const char* help
-    = "data=DIR               where this host keeps its extents (required)\n"
-      "host=NAME              name of this host in the cell (required)\n"
-      "door=unix:PATH         door for this host's agent (required)\n"
-      "peer-door=ADDR:PORT    door for other data planes (required)\n"
-      "peer-door-cert=PEM, peer-door-key=PEM, peer-door-ca=PEM\n"
-      "                       TLS of the peer door; required unless it is on loopback\n"
-      "peer-tls=DIR           certificates for NBD between data planes; plain TCP is then refused\n"
-      "reserve=SIZE           disk space that new copies leave free (default 256MiB)\n"
-      "hold=DURATION          how long a request waits for a lease or a lost peer (default 30s)";
+constexpr const char* help =
+    "data=DIR               where this host keeps its extents (required)\n"
+    "host=NAME              name of this host in the cell (required)\n"
+    "door=unix:PATH         door for this host's agent (required)\n"
+    "peer-door=ADDR:PORT    door for other data planes (required)\n"
+    "peer-door-cert=PEM, peer-door-key=PEM, peer-door-ca=PEM\n"
+    "                       TLS of the peer door; required unless it is on loopback\n"
+    "peer-tls=DIR           certificates for NBD between data planes; plain TCP is then refused\n"
+    "reserve=SIZE           disk space that new copies leave free (default 256MiB)\n"
+    "hold=DURATION          how long a request waits for a lease or a lost peer (default 30s)";
 
 nbdkit_plugin make_plugin() {
   nbdkit_plugin p{};

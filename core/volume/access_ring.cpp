@@ -8,8 +8,8 @@ namespace foreshift {
 namespace {
 
 std::uint64_t pack(const access_note& x) {
-  return x.sector << 24 | std::uint64_t{x.volume_slot} << 3
-         | static_cast<std::uint64_t>(x.op) << 1 | std::uint64_t{x.local};
+  return x.sector << 24 | std::uint64_t{x.volume_slot} << 3 | static_cast<std::uint64_t>(x.op) << 1
+         | std::uint64_t{x.local};
 }
 
 } // namespace

@@ -24,8 +24,8 @@ struct access_note {
   friend bool operator==(const access_note&, const access_note&) = default;
 };
 
-/// Bounded queue of access notes: any thread puts, one thread at a time takes. A full ring drops the
-/// new note and counts it; `put` never waits (Vyukov's bounded queue, 32 bytes a note).
+/// Bounded queue of access notes: any thread puts, one thread at a time takes. A full ring drops
+/// the new note and counts it; `put` never waits (Vyukov's bounded queue, 32 bytes a note).
 class access_ring {
 public:
   /// Capacity is rounded up to a power of two.

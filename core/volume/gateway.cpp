@@ -22,9 +22,9 @@ bool peer_is_away(const fault& why) {
 
 } // namespace
 
-gateway::gateway(gateway_options options, volume_shape shape,
-                 std::shared_ptr<volume_extents> local, link_factory links, write_intents& intents,
-                 access_ring& log, const clock_source& clock)
+gateway::gateway(gateway_options options, volume_shape shape, std::shared_ptr<volume_extents> local,
+                 link_factory links, write_intents& intents, access_ring& log,
+                 const clock_source& clock)
     : options_(std::move(options)), shape_(std::move(shape)), local_(std::move(local)),
       links_(std::move(links)), intents_(intents), log_(log), clock_(clock),
       homes_(home_table::make(shape_)), view_(std::make_shared<route_view>()), gate_(clock) {}
@@ -40,8 +40,8 @@ result<gateway::pin> gateway::enter(std::int64_t deadline_ns) {
     if (view->serving())
       return view;
     if (!view->holding())
-      return fault{errc::refused, "volume '" + shape_.name + "' is not attached to host '"
-                                      + options_.host + "'"};
+      return fault{errc::refused,
+                   "volume '" + shape_.name + "' is not attached to host '" + options_.host + "'"};
     view.release();
     if (!gate_.wait(deadline_ns, [this] { return !view_.acquire()->holding(); }))
       return fault{errc::timeout, "volume '" + shape_.name + "': the lease did not arrive in time"};
@@ -121,8 +121,8 @@ result<void> gateway::zero(std::uint32_t vci, std::uint64_t offset, std::uint64_
   return finish(access_op::zero, vci, offset, length, began, local, done);
 }
 
-/// `in` null: zeroes. The range stays locked over all attempts, so that every replica sees overlapping
-/// writes in one order; while requests are held it is not locked.
+/// `in` null: zeroes. The range stays locked over all attempts, so that every replica sees
+/// overlapping writes in one order; while requests are held it is not locked.
 result<void> gateway::change(std::int64_t deadline_ns, std::uint64_t offset, std::uint64_t length,
                              const std::byte* in, bool& local) {
   std::optional<std::uint32_t> intent;
@@ -184,8 +184,8 @@ result<void> gateway::finish(access_op op, std::uint32_t vci, std::uint64_t offs
                              std::uint64_t length, std::int64_t began_ns, bool local,
                              result<void> done) {
   auto took = clock_.monotonic_ns() - began_ns;
-  log_.put({began_ns, offset / 512, static_cast<std::uint32_t>(length), vci, options_.volume_slot, op,
-            local});
+  log_.put({began_ns, offset / 512, static_cast<std::uint32_t>(length), vci, options_.volume_slot,
+            op, local});
   if (op == access_op::read) {
     counters_.note_read(length, took);
     (local ? reads_local_ : reads_remote_).fetch_add(1, std::memory_order_relaxed);
@@ -195,8 +195,8 @@ result<void> gateway::finish(access_op op, std::uint32_t vci, std::uint64_t offs
   if (!done) {
     counters_.errors.fetch_add(1, std::memory_order_relaxed);
     slog::error("{} failed volume={} host={} offset={} bytes={}: {}",
-                op == access_op::read ? "read" : "write", shape_.name, options_.host, offset, length,
-                to_string(done.error()));
+                op == access_op::read ? "read" : "write", shape_.name, options_.host, offset,
+                length, to_string(done.error()));
   }
   return done;
 }

@@ -26,11 +26,11 @@
 namespace foreshift {
 
 struct gateway_options {
-  std::string host;                             ///< This host's name.
-  std::chrono::milliseconds hold{30000};        ///< How long a request waits for a lease or a lost peer.
-  std::chrono::milliseconds retry_pause{100};   ///< Between attempts at a lost peer.
+  std::string host;                      ///< This host's name.
+  std::chrono::milliseconds hold{30000}; ///< How long a request waits for a lease or a lost peer.
+  std::chrono::milliseconds retry_pause{100};     ///< Between attempts at a lost peer.
   std::chrono::milliseconds drain_timeout{10000}; ///< For requests begun before a change to finish.
-  std::uint32_t volume_slot = 0;                ///< In access notes.
+  std::uint32_t volume_slot = 0;                  ///< In access notes.
 };
 
 /// Where peers are and how to talk to them.
@@ -43,8 +43,8 @@ struct mirror_order {
   std::vector<std::uint32_t> extents;
 };
 
-/// A volume's client at one host: the only writer while it is primary. The data path may be called from
-/// any thread; control calls are one at a time (the plane service sees to that).
+/// A volume's client at one host: the only writer while it is primary. The data path may be called
+/// from any thread; control calls are one at a time (the plane service sees to that).
 class gateway {
 public:
   gateway(gateway_options options, volume_shape shape, std::shared_ptr<volume_extents> local,
@@ -52,23 +52,25 @@ public:
 
   const volume_shape& shape() const { return shape_; }
 
-  // -- data path: faults are `refused` (not the holder, or not any more), `timeout` (held too long, or a
-  // replica did not come back), `no_space`, `corrupt`, `storage` ------------------------------------
+  // -- data path: faults are `refused` (not the holder, or not any more), `timeout` (held too long,
+  // or a replica did not come back), `no_space`, `corrupt`, `storage`
+  // ------------------------------------
 
   result<void> read(std::uint32_t vci, std::uint64_t offset, std::span<std::byte> out);
   result<void> write(std::uint32_t vci, std::uint64_t offset, std::span<const std::byte> in);
   result<void> zero(std::uint32_t vci, std::uint64_t offset, std::uint64_t length);
   result<void> flush();
 
-  // -- control --------------------------------------------------------------------------------------
+  // -- control
+  // --------------------------------------------------------------------------------------
 
   LeaseState state() const;
   std::uint64_t epoch() const;
   std::shared_ptr<const route_view> view() const { return view_.current(); }
 
-  /// Connects to every host of the map as (epoch, this host) and holds requests until `serve`. While
-  /// this host is primary at an older epoch it goes on serving, and the standby waits beside it.
-  /// `refused` for an epoch below the present one; `unreachable` names the host.
+  /// Connects to every host of the map as (epoch, this host) and holds requests until `serve`.
+  /// While this host is primary at an older epoch it goes on serving, and the standby waits beside
+  /// it. `refused` for an epoch below the present one; `unreachable` names the host.
   result<void> standby(std::uint64_t epoch, const placement_map& placement,
                        const peer_addresses& peers);
 
@@ -106,8 +108,8 @@ public:
                          const peer_addresses& peers);
   result<void> mirror_off(std::uint64_t move);
 
-  /// Copies an extent from its nearest replica to the others, as the standby of `epoch` that has been
-  /// promoted everywhere but does not serve yet: after a takeover without a drain.
+  /// Copies an extent from its nearest replica to the others, as the standby of `epoch` that has
+  /// been promoted everywhere but does not serve yet: after a takeover without a drain.
   result<void> equalise(std::uint64_t epoch, std::uint32_t extent);
 
   /// Holds writes of `extents` as long as the guard lives.

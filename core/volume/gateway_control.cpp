@@ -11,8 +11,8 @@ namespace foreshift {
 namespace {
 
 fault not_primary(const volume_shape& shape, const std::string& host, std::uint64_t epoch) {
-  return {errc::refused, "host '" + host + "' is not primary of volume '" + shape.name + "' at epoch "
-                             + std::to_string(epoch)};
+  return {errc::refused, "host '" + host + "' is not primary of volume '" + shape.name
+                             + "' at epoch " + std::to_string(epoch)};
 }
 
 result<void> connect_all(const route_view& view) {
@@ -41,9 +41,13 @@ std::vector<byte_range> extent_ranges(const volume_shape& shape,
   return out;
 }
 
-LeaseState gateway::state() const { return view_.current()->state; }
+LeaseState gateway::state() const {
+  return view_.current()->state;
+}
 
-std::uint64_t gateway::epoch() const { return view_.current()->epoch; }
+std::uint64_t gateway::epoch() const {
+  return view_.current()->epoch;
+}
 
 host_route gateway::route_to(const std::string& host, std::uint64_t epoch, std::uint64_t move) {
   auto& mark = marks_[host];
@@ -52,8 +56,9 @@ host_route gateway::route_to(const std::string& host, std::uint64_t epoch, std::
   if (host == options_.host)
     return {nullptr, mark};
   auto known = peers_.find(host);
-  link_target target{host, known == peers_.end() ? std::string{} : known->second,
-                     shape_.id, epoch, options_.host, move};
+  link_target target{host,          known == peers_.end() ? std::string{} : known->second,
+                     shape_.id,     epoch,
+                     options_.host, move};
   auto& link = open_links_[target];
   if (!link)
     link = links_(target);
@@ -216,7 +221,8 @@ result<void> gateway::drain(std::uint64_t epoch) {
     torn_.clear();
     torn_count_.store(0);
   }
-  // What this holder inherited unflushed the next one inherits too, so an idle volume flushes nothing.
+  // What this holder inherited unflushed the next one inherits too, so an idle volume flushes
+  // nothing.
   return replica_io{*begun->view, local_.get()}.flush(flush_scope::own);
 }
 
@@ -247,8 +253,7 @@ void gateway::fenced(std::uint64_t epoch, const fault& why) {
 }
 
 result<void> gateway::adopt(std::uint64_t epoch, const placement_map& placement,
-                            const peer_addresses& peers,
-                            std::span<const std::uint32_t> settle) {
+                            const peer_addresses& peers, std::span<const std::uint32_t> settle) {
   auto map = std::make_shared<const placement_map>(placement);
   std::uint64_t generation = 0;
   {

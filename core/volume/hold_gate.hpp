@@ -16,8 +16,8 @@ class hold_gate {
 public:
   explicit hold_gate(const clock_source& clock) : clock_(clock) {}
 
-  /// Waits until `open()` is true or the clock passes `deadline_ns`; true when open. `open` runs under
-  /// the gate's lock, at entry and after every `wake`, and must not block.
+  /// Waits until `open()` is true or the clock passes `deadline_ns`; true when open. `open` runs
+  /// under the gate's lock, at entry and after every `wake`, and must not block.
   bool wait(std::int64_t deadline_ns, const std::function<bool()>& open);
 
   /// Makes all waiters look again: the lease changed, or the clock was moved.

@@ -9,16 +9,14 @@
 
 namespace foreshift {
 
-/// Latencies by powers of two: bucket i counts [2^i, 2^(i+1)) eighths of a microsecond; bucket 0 also
-/// takes everything shorter, the last everything longer. Any thread.
+/// Latencies by powers of two: bucket i counts [2^i, 2^(i+1)) eighths of a microsecond; bucket 0
+/// also takes everything shorter, the last everything longer. Any thread.
 class latency_histogram {
 public:
   static constexpr std::uint32_t buckets = 32;
 
   static std::uint32_t bucket_of(std::int64_t ns);
-  void add(std::int64_t ns) {
-    counts_[bucket_of(ns)].fetch_add(1, std::memory_order_relaxed);
-  }
+  void add(std::int64_t ns) { counts_[bucket_of(ns)].fetch_add(1, std::memory_order_relaxed); }
   std::uint64_t count(std::uint32_t bucket) const {
     return counts_[bucket].load(std::memory_order_relaxed);
   }

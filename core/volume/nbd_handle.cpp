@@ -31,7 +31,9 @@ result<nbd_connection> nbd_open(const std::string& address, const std::string& e
   if (!h)
     return connect_fault(where);
   bool set = nbd_set_export_name(h.get(), export_name.c_str()) == 0
-             && nbd_set_pread_initialize(h.get(), false) == 0;
+             && nbd_set_pread_initialize(h.get(), false) == 0
+             // A simple reply is two system calls shorter on each side; nothing here needs more.
+             && nbd_set_request_structured_replies(h.get(), false) == 0;
   if (set && !options.tls_directory.empty())
     set = nbd_set_tls(h.get(), LIBNBD_TLS_REQUIRE) == 0
           && nbd_set_tls_certificates(h.get(), options.tls_directory.c_str()) == 0
@@ -51,7 +53,9 @@ result<nbd_connection> nbd_open(const std::string& address, const std::string& e
   return h;
 }
 
-bool nbd_lost(nbd_handle* h) { return nbd_aio_is_dead(h) != 0 || nbd_aio_is_closed(h) != 0; }
+bool nbd_lost(nbd_handle* h) {
+  return nbd_aio_is_dead(h) != 0 || nbd_aio_is_closed(h) != 0;
+}
 
 fault nbd_fault(nbd_handle* h, const std::string& where) {
   int number = nbd_get_errno();
@@ -74,16 +78,18 @@ fault nbd_fault(nbd_handle* h, const std::string& where) {
 }
 
 result<void> nbd_await(nbd_handle* h, std::int64_t cookie, std::chrono::milliseconds timeout,
-                       const std::string& where) {
-  auto until = steady::now() + timeout;
+                       const std::string& where, std::chrono::microseconds spin_time) {
+  auto began = steady::now();
+  auto until = began + timeout;
   for (;;) {
     int done = nbd_aio_command_completed(h, static_cast<std::uint64_t>(cookie));
     if (done == 1)
       return {};
     if (done == -1)
       return nbd_fault(h, where);
-    int polled = nbd_poll(h, left_ms(until));
-    if (polled == 0 && left_ms(until) == 0)
+    bool spin = steady::now() - began < spin_time;
+    int polled = nbd_poll(h, spin ? 0 : left_ms(until));
+    if (polled == 0 && !spin && left_ms(until) == 0)
       return fault{errc::timeout, where + ": no answer in time"};
     if (polled == -1 && nbd_lost(h))
       return nbd_fault(h, where);

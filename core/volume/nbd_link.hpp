@@ -26,6 +26,7 @@ result<std::pair<std::string, std::string>> split_address(const std::string& add
 
 /// A link over NBD: a pool of connections, one request at a time on each, opened when needed and
 /// replaced (the request repeated once) when lost.
-std::shared_ptr<peer_link> make_nbd_link(const link_target& target, const nbd_link_options& options);
+std::shared_ptr<peer_link> make_nbd_link(const link_target& target,
+                                         const nbd_link_options& options);
 
 } // namespace foreshift

@@ -21,9 +21,9 @@ public:
 
 /// One partition host's extents of one volume, as one (epoch, move) sees them. Any thread.
 ///
-/// Faults: `refused` the host has seen another epoch: this holder is fenced; `precondition` the extent
-/// is not (or not any more) there for this session; `no_space`, `corrupt`, `storage`; `unreachable` and
-/// `timeout` say nothing about whether a write took place.
+/// Faults: `refused` the host has seen another epoch: this holder is fenced; `precondition` the
+/// extent is not (or not any more) there for this session; `no_space`, `corrupt`, `storage`;
+/// `unreachable` and `timeout` say nothing about whether a write took place.
 class peer_link {
 public:
   virtual ~peer_link() = default;

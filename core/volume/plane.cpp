@@ -124,8 +124,8 @@ result<void> plane::restore_lease(plane_volume& volume) {
 result<std::shared_ptr<plane_volume>> plane::build(const volume_shape& shape) {
   if (auto done = check_geometry(shape); !done)
     return done.error();
-  auto extents = store_.volume({shape.id, shape.size_bytes, shape.extent_bytes,
-                                home_test(shape, options_.host)});
+  auto extents = store_.volume(
+      {shape.id, shape.size_bytes, shape.extent_bytes, home_test(shape, options_.host)});
   if (!extents)
     return extents.error();
   auto out = std::make_shared<plane_volume>();
@@ -148,9 +148,8 @@ result<void> plane::configure(schema::VolumeSpec::Reader spec) {
     if (found->second->shape == shape)
       return {};
     return fault{errc::invalid, "volume " + std::to_string(shape.id) + " ('"
-                                    + found->second->shape.name
-                                    + "') exists on host '" + options_.host
-                                    + "' with another shape"};
+                                    + found->second->shape.name + "') exists on host '"
+                                    + options_.host + "' with another shape"};
   }
   if (auto done = check_shape(shape); !done)
     return done;
@@ -167,8 +166,8 @@ result<std::shared_ptr<plane_volume>> plane::find(std::uint64_t id) const {
   std::lock_guard lock{mutex_};
   auto found = volumes_.find(id);
   if (found == volumes_.end())
-    return fault{errc::not_found, "host '" + options_.host + "' knows no volume "
-                                      + std::to_string(id)};
+    return fault{errc::not_found,
+                 "host '" + options_.host + "' knows no volume " + std::to_string(id)};
   return found->second;
 }
 

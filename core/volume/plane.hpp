@@ -26,11 +26,11 @@ namespace foreshift {
 
 struct plane_options {
   std::string host;
-  std::string directory;                    ///< For the file of write intents.
+  std::string directory; ///< For the file of write intents.
   std::chrono::milliseconds hold{30000};
-  door::tls_files tls{};                    ///< For the doors of peers.
-  nbd_link_options peer_nbd{};              ///< For the NBD faces of peers.
-  std::size_t log_capacity = 1u << 18;      ///< Access records kept until somebody takes them.
+  door::tls_files tls{};               ///< For the doors of peers.
+  nbd_link_options peer_nbd{};         ///< For the NBD faces of peers.
+  std::size_t log_capacity = 1u << 18; ///< Access records kept until somebody takes them.
 };
 
 /// A volume as this host knows it.
@@ -38,9 +38,9 @@ struct plane_volume {
   volume_shape shape;
   std::shared_ptr<volume_extents> extents;
   std::shared_ptr<gateway> gate;
-  std::uint32_t slot = 0;                   ///< In access notes.
-  std::mutex control;                       ///< Lease and map verbs, one at a time.
-  packet<schema::FlipTimes> flip;           ///< Of the last takeover; under `control`.
+  std::uint32_t slot = 0;         ///< In access notes.
+  std::mutex control;             ///< Lease and map verbs, one at a time.
+  packet<schema::FlipTimes> flip; ///< Of the last takeover; under `control`.
 };
 
 /// A session of a VCI.
@@ -56,8 +56,8 @@ struct peer_session {
   bool copy = false;
 };
 
-/// Everything one host's data plane is made of: its volumes, what it knows of peers, the access log and
-/// the sessions. Any thread.
+/// Everything one host's data plane is made of: its volumes, what it knows of peers, the access log
+/// and the sessions. Any thread.
 class plane {
 public:
   /// Brings back what a former process held: leases resume at their epoch (see gateway::resume).

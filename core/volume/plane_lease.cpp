@@ -110,7 +110,8 @@ plane_service::acknowledged plane_service::standby(schema::PlaneStandby::Reader 
   // The source is not always a partition host; it may also be gone, which the takeover will tell.
   std::vector<std::string> others;
   for (auto peer : in.getPeers())
-    if (std::string name = peer.getName().cStr(); !std::binary_search(seal.begin(), seal.end(), name))
+    if (std::string name = peer.getName().cStr();
+        !std::binary_search(seal.begin(), seal.end(), name))
       others.push_back(name);
   if (auto done = greet(others); !done)
     slog::warn("volume {} standby cannot greet every peer: {}", volume.shape.name,
@@ -121,10 +122,12 @@ plane_service::acknowledged plane_service::standby(schema::PlaneStandby::Reader 
   if (auto done = plane_.records().put_map(volume.shape.id, epoch, map); !done)
     return done.error();
   if (gate.state() != LeaseState::PRIMARY)
-    if (auto done = plane_.records().put_lease(volume.shape.id, {LeaseState::STANDBY, epoch}, false);
+    if (auto done =
+            plane_.records().put_lease(volume.shape.id, {LeaseState::STANDBY, epoch}, false);
         !done)
       return done.error();
-  slog::info("volume {} stands by host={} epoch={}", volume.shape.name, plane_.options().host, epoch);
+  slog::info("volume {} stands by host={} epoch={}", volume.shape.name, plane_.options().host,
+             epoch);
   return packet<schema::Done>{};
 }
 
@@ -255,16 +258,18 @@ bool plane_service::drained_at_once(const door::envelope& request) {
   return true;
 }
 
-/// Recorded beside the answer, not before it: a process that dies in between comes back as primary of
-/// an epoch that either still is the last one or is fenced everywhere.
+/// Recorded beside the answer, not before it: a process that dies in between comes back as primary
+/// of an epoch that either still is the last one or is fenced everywhere.
 void plane_service::note_draining(std::shared_ptr<plane_volume> volume, std::uint64_t epoch) {
   quick_.add([this, volume = std::move(volume), epoch] {
     std::lock_guard control{volume->control};
     if (volume->gate->state() != LeaseState::DRAINING || volume->gate->epoch() != epoch)
       return;
-    if (auto done = plane_.records().put_lease(volume->shape.id, {LeaseState::DRAINING, epoch}, false);
+    if (auto done =
+            plane_.records().put_lease(volume->shape.id, {LeaseState::DRAINING, epoch}, false);
         !done)
-      slog::warn("volume {} draining was not recorded: {}", volume->shape.name, done.error().detail);
+      slog::warn("volume {} draining was not recorded: {}", volume->shape.name,
+                 done.error().detail);
   });
 }
 
@@ -294,8 +299,8 @@ plane_service::acknowledged plane_service::release(schema::PlaneRelease::Reader 
     return packet<schema::Done>{};
   gate.release(in.getEpoch());
   auto& records = plane_.records();
-  if (auto done
-      = records.put_lease(volume.shape.id, {LeaseState::DEACTIVATED, in.getEpoch()}, true);
+  if (auto done =
+          records.put_lease(volume.shape.id, {LeaseState::DEACTIVATED, in.getEpoch()}, true);
       !done)
     return done.error();
   if (auto done = records.prune(volume.shape.id, in.getEpoch() + 1); !done)

@@ -20,8 +20,8 @@ result<packet<schema::Done>> ended(const result<void>& outcome) {
 result<void> inside(const volume_shape& shape, const std::vector<std::uint32_t>& extents) {
   for (auto extent : extents)
     if (extent >= shape.extents())
-      return fault{errc::invalid, "volume '" + shape.name + "' has no extent "
-                                      + std::to_string(extent)};
+      return fault{errc::invalid,
+                   "volume '" + shape.name + "' has no extent " + std::to_string(extent)};
   return {};
 }
 
@@ -57,7 +57,8 @@ plane_service::acknowledged plane_service::stage(schema::PlaneStage::Reader in) 
   return ended((*volume)->extents->stage(in.getMove(), extents));
 }
 
-/// The destination may never have seen this lease: it must hold the epoch before it takes writes of it.
+/// The destination may never have seen this lease: it must hold the epoch before it takes writes of
+/// it.
 result<void> plane_service::fence_mirror(plane_volume& volume, std::uint64_t epoch,
                                          const std::string& destination) {
   const auto& self = plane_.options().host;
@@ -101,8 +102,8 @@ plane_service::acknowledged plane_service::mirror(schema::PlaneMirror::Reader in
                                     + std::to_string(in.getEpoch())};
   if (auto done = fence_mirror(volume, in.getEpoch(), order.destination); !done)
     return done.error();
-  // Recorded first: a restart in the middle of the move must go on mirroring, or the copy would miss
-  // writes after it was compared.
+  // Recorded first: a restart in the middle of the move must go on mirroring, or the copy would
+  // miss writes after it was compared.
   if (auto done = plane_.records().put_mirror(packet<schema::PlaneMirror>::seal(in)); !done)
     return done.error();
   return ended(gate.mirror_on(in.getEpoch(), order, plane_.nbd_addresses()));
@@ -119,7 +120,8 @@ plane_service::answered<schema::PlanePulled> plane_service::pull(schema::PlanePu
   auto source = in.getSource();
   std::string host = source.getName().cStr();
   std::vector<std::uint32_t> filled = extents;
-  // Extents of zeroes need no copying: a fresh staged copy is zeroes. Without an answer, copy them all.
+  // Extents of zeroes need no copying: a fresh staged copy is zeroes. Without an answer, copy them
+  // all.
   if (auto digests = digests_at(host, volume, extents, peer_timeout); digests) {
     filled.clear();
     for (std::size_t i = 0; i < extents.size(); ++i)

@@ -39,8 +39,8 @@ plane_service::digests_at(const std::string& host, plane_volume& volume,
   return out;
 }
 
-/// The writes a dead holder had in flight may be on some replicas only. Its notes died with it, so the
-/// block checksums tell: extents that differ are copied from one replica to the others.
+/// The writes a dead holder had in flight may be on some replicas only. Its notes died with it, so
+/// the block checksums tell: extents that differ are copied from one replica to the others.
 result<void> plane_service::reconcile(plane_volume& volume, std::uint64_t epoch,
                                       std::chrono::milliseconds timeout) {
   auto map = plane_.records().map(volume.shape.id, epoch);

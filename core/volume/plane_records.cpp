@@ -20,15 +20,24 @@ std::string number(std::uint64_t x) {
   return out.data();
 }
 
-std::string spec_key(std::uint64_t volume) { return "plane/spec/" + number(volume); }
-std::string lease_key(std::uint64_t volume) { return "plane/lease/" + number(volume); }
-std::string map_prefix(std::uint64_t volume) { return "plane/map/" + number(volume) + "/"; }
-std::string mirror_prefix(std::uint64_t volume) { return "plane/mirror/" + number(volume) + "/"; }
+std::string spec_key(std::uint64_t volume) {
+  return "plane/spec/" + number(volume);
+}
+std::string lease_key(std::uint64_t volume) {
+  return "plane/lease/" + number(volume);
+}
+std::string map_prefix(std::uint64_t volume) {
+  return "plane/map/" + number(volume) + "/";
+}
+std::string mirror_prefix(std::uint64_t volume) {
+  return "plane/mirror/" + number(volume) + "/";
+}
 
 } // namespace
 
 std::string encode(const lease_record& x) {
-  return std::string{state_names[static_cast<std::size_t>(x.state)]} + " " + std::to_string(x.epoch);
+  return std::string{state_names[static_cast<std::size_t>(x.state)]} + " "
+         + std::to_string(x.epoch);
 }
 
 std::optional<lease_record> decode_lease(std::string_view text) {
@@ -73,8 +82,8 @@ result<std::vector<packet<schema::VolumeSpec>>> plane_records::specs() const {
 
 result<void> plane_records::put_peer(const packet<schema::HostAddress>& peer) {
   // Not synced: the next synced record carries it along, and a lost one only costs a later update.
-  return store_.put("plane/peer/" + std::string{peer.read().getName().cStr()}, as_text(peer.bytes()),
-                    false);
+  return store_.put("plane/peer/" + std::string{peer.read().getName().cStr()},
+                    as_text(peer.bytes()), false);
 }
 
 result<std::vector<packet<schema::HostAddress>>> plane_records::peers() const {
@@ -122,7 +131,8 @@ result<void> plane_records::erase_mirror(std::uint64_t volume, std::uint64_t mov
   return store_.erase(mirror_prefix(volume) + number(move));
 }
 
-result<std::vector<packet<schema::PlaneMirror>>> plane_records::mirrors(std::uint64_t volume) const {
+result<std::vector<packet<schema::PlaneMirror>>>
+plane_records::mirrors(std::uint64_t volume) const {
   return all<schema::PlaneMirror>(mirror_prefix(volume));
 }
 
@@ -146,8 +156,8 @@ result<void> plane_records::prune(std::uint64_t volume, std::uint64_t epoch) {
 
 result<void> plane_records::forget(std::uint64_t volume) {
   // The spec goes last: as long as it is there, a restart finds the volume and can be asked again.
-  for (const auto& prefix : {mirror_prefix(volume), map_prefix(volume), lease_key(volume),
-                             spec_key(volume)}) {
+  for (const auto& prefix :
+       {mirror_prefix(volume), map_prefix(volume), lease_key(volume), spec_key(volume)}) {
     auto rows = store_.list(prefix);
     if (!rows)
       return rows.error();

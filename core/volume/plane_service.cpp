@@ -78,8 +78,8 @@ void plane_service::handle(plane_door through, door::envelope request, const doo
     return reply(fault{errc::malformed, "a data plane does not know this request"});
   bool peer_role = from.role == "local" || from.role == "agent" || from.role == "plane";
   if (through == plane_door::peer && (!found->second.peers || !peer_role))
-    return reply(fault{errc::refused, "role '" + from.role
-                                          + "' may not ask this of another host's data plane"});
+    return reply(fault{errc::refused,
+                       "role '" + from.role + "' may not ask this of another host's data plane"});
   if (request.type == packet<schema::PlaneDrain>::type_id && drained_at_once(request))
     return reply(door::wrap(packet<schema::Done>{}));
   auto* target = &found->second;

@@ -30,7 +30,8 @@ public:
   explicit plane_service(plane& host);
 
   /// Answers once, mostly from a worker. Any thread; does not block.
-  void handle(plane_door through, door::envelope request, const door::peer& from, door::answer reply);
+  void handle(plane_door through, door::envelope request, const door::peer& from,
+              door::answer reply);
 
 private:
   template <class Reply>
@@ -44,7 +45,8 @@ private:
   };
 
   template <class Request, class Reply>
-  void on(worker_pool& pool, bool peers, answered<Reply> (plane_service::*run)(typename Request::Reader));
+  void on(worker_pool& pool, bool peers,
+          answered<Reply> (plane_service::*run)(typename Request::Reader));
   void routes();
 
   // plane_service.cpp
@@ -66,7 +68,8 @@ private:
   result<void> greet(const std::vector<std::string>& hosts);
 
   // plane_reconcile.cpp
-  result<void> reconcile(plane_volume& volume, std::uint64_t epoch, std::chrono::milliseconds timeout);
+  result<void> reconcile(plane_volume& volume, std::uint64_t epoch,
+                         std::chrono::milliseconds timeout);
   result<std::vector<std::uint64_t>> digests_at(const std::string& host, plane_volume& volume,
                                                 const std::vector<std::uint32_t>& extents,
                                                 std::chrono::milliseconds timeout);
@@ -81,7 +84,8 @@ private:
   acknowledged commit(schema::PlaneCommit::Reader in);
   acknowledged abort(schema::PlaneAbort::Reader in);
   acknowledged retire(schema::PlaneRetire::Reader in);
-  result<void> fence_mirror(plane_volume& volume, std::uint64_t epoch, const std::string& destination);
+  result<void> fence_mirror(plane_volume& volume, std::uint64_t epoch,
+                            const std::string& destination);
 
   // plane_status.cpp
   answered<schema::PlaneStatus> status(schema::PlaneStatusGet::Reader in);

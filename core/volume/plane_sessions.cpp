@@ -60,8 +60,8 @@ result<std::shared_ptr<door::client>> plane::door_of(const std::string& host) {
   std::lock_guard lock{mutex_};
   auto found = peers_.find(host);
   if (found == peers_.end())
-    return fault{errc::not_found, "host '" + options_.host + "' knows no address of host '" + host
-                                      + "'"};
+    return fault{errc::not_found,
+                 "host '" + options_.host + "' knows no address of host '" + host + "'"};
   auto& entry = found->second;
   if (!entry.client) {
     door::client_options client;

@@ -79,9 +79,10 @@ bool issue_next(pull_state& state, nbd_handle* h, read_slot& slot) {
   if (state.stop || index >= state.chunks.size())
     return false;
   slot.what = state.chunks[index];
-  auto offset = std::uint64_t{slot.what.extent} * state.into.layout().extent_bytes + slot.what.offset;
-  slot.cookie
-      = nbd_aio_pread(h, slot.buffer.data(), slot.what.bytes, offset, NBD_NULL_COMPLETION, 0);
+  auto offset =
+      std::uint64_t{slot.what.extent} * state.into.layout().extent_bytes + slot.what.offset;
+  slot.cookie =
+      nbd_aio_pread(h, slot.buffer.data(), slot.what.bytes, offset, NBD_NULL_COMPLETION, 0);
   if (slot.cookie == -1)
     state.fail(read_fault(state, slot.what, nbd_fault(h, state.source.address)));
   return slot.cookie != -1;
@@ -100,8 +101,8 @@ void store(pull_state& state, const read_slot& slot) {
 /// Keeps a window of reads in flight and stores them in order; libnbd drives all of them while it
 /// waits for one.
 void run_connection(pull_state& state) {
-  auto h = nbd_open(state.source.address, copy_export_name(state.into.layout().id),
-                    state.source.link);
+  auto h =
+      nbd_open(state.source.address, copy_export_name(state.into.layout().id), state.source.link);
   if (!h)
     return state.fail(h.error());
   std::vector<read_slot> slots(window);
@@ -112,7 +113,8 @@ void run_connection(pull_state& state) {
     auto& slot = slots[i];
     if (slot.cookie == -1)
       return;
-    auto done = nbd_await(h->get(), slot.cookie, state.source.link.io_timeout, state.source.address);
+    auto done =
+        nbd_await(h->get(), slot.cookie, state.source.link.io_timeout, state.source.address);
     slot.cookie = -1;
     if (!done)
       return state.fail(read_fault(state, slot.what, done.error()));

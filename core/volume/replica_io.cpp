@@ -30,7 +30,9 @@ result<void> replica_io::each_piece(std::uint64_t offset, std::uint64_t length, 
 
 namespace {
 
-bool same_set(const route_set& x, const route_set& y) { return &x == &y; }
+bool same_set(const route_set& x, const route_set& y) {
+  return &x == &y;
+}
 
 bool same_reader(const route_set& x, const route_set& y) {
   return x.nearest.front() == y.nearest.front();
@@ -65,7 +67,8 @@ result<void> replica_io::read_any_piece(const piece& x, std::span<std::byte> out
     auto done = read_from(host, x.offset, out);
     if (done)
       return done;
-    // A replica that is merely broken must not hide that another one has fenced us, nor the reverse.
+    // A replica that is merely broken must not hide that another one has fenced us, nor the
+    // reverse.
     if (first.code == errc::ok || done.error().code == errc::refused)
       first = done.error();
   }

@@ -15,8 +15,8 @@ enum class flush_scope {
   own, ///< Only hosts this holder has written to.
 };
 
-/// One client request carried out over one view: which replicas, in which pieces, in parallel. Keeps
-/// nothing; the caller orders overlapping writes and keeps the view.
+/// One client request carried out over one view: which replicas, in which pieces, in parallel.
+/// Keeps nothing; the caller orders overlapping writes and keeps the view.
 class replica_io {
 public:
   /// `local` may be null when this host stores nothing of the volume.
@@ -25,8 +25,8 @@ public:
   /// Reads from the nearest replica only; adjacent extents at the same host are one request.
   result<void> read(std::uint64_t offset, std::span<std::byte> out) const;
 
-  /// Reads trying every in-sync replica of each piece. The caller must keep writes away: two replicas
-  /// may differ while one is in flight.
+  /// Reads trying every in-sync replica of each piece. The caller must keep writes away: two
+  /// replicas may differ while one is in flight.
   result<void> read_any(std::uint64_t offset, std::span<std::byte> out) const;
 
   /// To every in-sync replica and mirror; success when all have it. After a fault some may have it.
@@ -45,7 +45,8 @@ public:
 
   struct fan_out {
     std::size_t replicas = 0; ///< Of the widest piece.
-    bool local_only = true;   ///< For a write: no other host is involved. For a read: none is preferred.
+    bool local_only =
+        true; ///< For a write: no other host is involved. For a read: none is preferred.
   };
   fan_out write_targets(std::uint64_t offset, std::uint64_t length) const;
   bool reads_locally(std::uint64_t offset, std::uint64_t length) const;
@@ -77,8 +78,8 @@ private:
   volume_extents* local_;
 };
 
-/// Says what a local `refused` means, as a remote host would: `refused` if the host has seen another
-/// epoch, else `precondition` (the extent is not here).
+/// Says what a local `refused` means, as a remote host would: `refused` if the host has seen
+/// another epoch, else `precondition` (the extent is not here).
 fault classify(const volume_extents& extents, io_permit permit, fault why);
 
 } // namespace foreshift

@@ -22,7 +22,8 @@ struct host_op {
 };
 
 bool all_zero(std::span<const std::byte> x) {
-  return x.empty() || (x[0] == std::byte{0} && std::memcmp(x.data(), x.data() + 1, x.size() - 1) == 0);
+  return x.empty()
+         || (x[0] == std::byte{0} && std::memcmp(x.data(), x.data() + 1, x.size() - 1) == 0);
 }
 
 bool owed(const flush_mark& mark, flush_scope scope) {
@@ -31,12 +32,14 @@ bool owed(const flush_mark& mark, flush_scope scope) {
          && (scope == flush_scope::all || mark.inherited.load() < written);
 }
 
-constexpr std::uint64_t block_of(std::uint64_t offset) { return offset & ~std::uint64_t{block_bytes - 1}; }
+constexpr std::uint64_t block_of(std::uint64_t offset) {
+  return offset & ~std::uint64_t{block_bytes - 1};
+}
 
 } // namespace
 
-/// The writes of one request to all its hosts: remote ones first, so that they travel while the local
-/// ones are done.
+/// The writes of one request to all its hosts: remote ones first, so that they travel while the
+/// local ones are done.
 struct replica_io::batch {
   std::vector<host_op> ops;
   std::deque<std::vector<std::byte>> buffers;
@@ -156,13 +159,15 @@ result<void> replica_io::to_mirror(batch& work, const mirror_route& to, const pi
     end = tail;
   }
   if (begin < end)
-    work.ops.push_back({&to.route, to.move, begin, end - begin, in ? in + (begin - x.offset) : nullptr});
+    work.ops.push_back(
+        {&to.route, to.move, begin, end - begin, in ? in + (begin - x.offset) : nullptr});
   return {};
 }
 
 result<void> replica_io::widened_edge(batch& work, const mirror_route& to, std::uint64_t block,
                                       const piece& x, const std::byte* in) const {
-  // Nothing of this request has been sent yet and the block is locked: what is read is what it holds.
+  // Nothing of this request has been sent yet and the block is locked: what is read is what it
+  // holds.
   auto& buffer = work.buffers.emplace_back(block_bytes);
   if (auto done = read_any_piece({block, block_bytes, x.set}, buffer); !done)
     return done;
@@ -230,7 +235,8 @@ result<void> replica_io::repair(std::uint64_t offset, std::uint64_t length) cons
   auto end = block_of(offset + length + block_bytes - 1);
   std::vector<std::byte> buffer;
   while (begin < end) {
-    auto step = std::min<std::uint64_t>(end - begin, view_.extent_bytes - begin % view_.extent_bytes);
+    auto step =
+        std::min<std::uint64_t>(end - begin, view_.extent_bytes - begin % view_.extent_bytes);
     buffer.resize(step);
     if (auto done = read_any(begin, buffer); !done)
       return done;

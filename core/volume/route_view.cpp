@@ -17,8 +17,7 @@ std::uint16_t index_in(std::vector<T>& all, const T& wanted) {
   return static_cast<std::uint16_t>(found - all.begin());
 }
 
-route_set resolve(const host_set& names, std::vector<std::string>& hosts,
-                  const std::string& self) {
+route_set resolve(const host_set& names, std::vector<std::string>& hosts, const std::string& self) {
   route_set out;
   for (const auto& name : names)
     out.hosts.push_back(index_in(hosts, name));
@@ -57,7 +56,8 @@ route_view make_route_view(LeaseState state, std::uint64_t epoch,
   out.homes = std::move(homes);
   const auto& shape = out.placement->shape();
   out.extent_bytes = shape.extent_bytes;
-  out.extents_per_partition = static_cast<std::uint32_t>(shape.partition_bytes / shape.extent_bytes);
+  out.extents_per_partition =
+      static_cast<std::uint32_t>(shape.partition_bytes / shape.extent_bytes);
   for (const auto& set : out.homes->sets)
     out.sets.push_back(resolve(set, out.hosts, self));
   for (const auto& [set, extents] : out.placement->exceptions()) {

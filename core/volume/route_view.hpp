@@ -25,12 +25,13 @@ struct home_table {
   static std::shared_ptr<const home_table> make(const volume_shape& shape);
 };
 
-/// What a flush of one host must still cover. Writes count up after they are done and before they are
-/// acknowledged; a flush notes the count it began with.
+/// What a flush of one host must still cover. Writes count up after they are done and before they
+/// are acknowledged; a flush notes the count it began with.
 struct flush_mark {
   std::atomic<std::uint64_t> written{1}; ///< A new holder assumes that something is unflushed.
   std::atomic<std::uint64_t> flushed{0};
-  std::atomic<std::uint64_t> inherited{1}; ///< Up to here somebody else's, still owed to the next flush.
+  std::atomic<std::uint64_t> inherited{
+      1}; ///< Up to here somebody else's, still owed to the next flush.
 };
 
 /// How to reach a host: null link means this host itself.
@@ -41,7 +42,7 @@ struct host_route {
 
 /// Where a set of extents lives, as indexes into `route_view::hosts`.
 struct route_set {
-  std::vector<std::uint16_t> hosts;  ///< All in-sync replicas.
+  std::vector<std::uint16_t> hosts;   ///< All in-sync replicas.
   std::vector<std::uint16_t> nearest; ///< The same, in the order in which reads try them.
 };
 
@@ -57,13 +58,14 @@ struct mirror_route {
 struct route_view {
   LeaseState state = LeaseState::NONE;
   std::uint64_t epoch = 0;
-  bool recovering = false; ///< Restarted as primary; replicas of interrupted writes are not equal yet.
+  bool recovering =
+      false; ///< Restarted as primary; replicas of interrupted writes are not equal yet.
   std::shared_ptr<const placement_map> placement; ///< Null unless standby, primary or draining.
 
   std::vector<std::string> hosts;
   std::vector<host_route> routes; ///< Per host.
   std::vector<route_set> sets;
-  std::shared_ptr<const home_table> homes;       ///< Its sets are the first of `sets`.
+  std::shared_ptr<const home_table> homes; ///< Its sets are the first of `sets`.
   std::vector<std::pair<roaring::Roaring, std::uint16_t>> exceptions;
   std::vector<mirror_route> mirrors;
   std::uint32_t extent_bytes = 1;
@@ -87,8 +89,8 @@ struct route_view {
 
 using host_lookup = std::function<host_route(const std::string& host)>;
 
-/// Resolves a placement map. `self` comes first in every reading order, then the others, rotated by a
-/// hash of `self` so that readers spread over the replicas.
+/// Resolves a placement map. `self` comes first in every reading order, then the others, rotated by
+/// a hash of `self` so that readers spread over the replicas.
 route_view make_route_view(LeaseState state, std::uint64_t epoch,
                            std::shared_ptr<const placement_map> placement,
                            std::shared_ptr<const home_table> homes, const std::string& self,

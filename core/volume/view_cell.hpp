@@ -15,8 +15,8 @@
 namespace foreshift {
 
 /// Holds the current version of an immutable `View`. Readers pin it at the cost of two atomic
-/// read-modify-writes and never wait; a writer installs the next version and may then wait until nobody
-/// holds an older one. New readers see the new version at once, also while a writer waits.
+/// read-modify-writes and never wait; a writer installs the next version and may then wait until
+/// nobody holds an older one. New readers see the new version at once, also while a writer waits.
 template <class View>
 class view_cell {
   struct slot;

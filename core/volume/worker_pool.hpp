@@ -11,8 +11,8 @@
 
 namespace foreshift {
 
-/// Threads that run jobs in the order they came. Any thread may add; the destructor finishes what was
-/// added.
+/// Threads that run jobs in the order they came. Any thread may add; the destructor finishes what
+/// was added.
 class worker_pool {
 public:
   explicit worker_pool(std::uint32_t threads);

@@ -17,8 +17,8 @@ result<std::unique_ptr<write_intents>> write_intents::open(const std::string& pa
     return fault{errc::storage, path + ": " + std::strerror(errno)};
   // Allocated, not sparse: a full disk must show now and not as a bus error later.
   int full = ::posix_fallocate(fd, 0, static_cast<off_t>(bytes));
-  auto* at = full == 0 ? ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0)
-                       : MAP_FAILED;
+  auto* at =
+      full == 0 ? ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0) : MAP_FAILED;
   int why = full != 0 ? full : errno;
   ::close(fd);
   if (at == MAP_FAILED)

@@ -21,8 +21,8 @@ struct write_intent {
 };
 
 /// Which replicated writes are in flight, in a small mapped file: survives the death of the process
-/// (not of the machine, after which a lease holder starts from its partition hosts' state anyway), so
-/// that the next one makes the replicas of those ranges equal before it serves them. Any thread.
+/// (not of the machine, after which a lease holder starts from its partition hosts' state anyway),
+/// so that the next one makes the replicas of those ranges equal before it serves them. Any thread.
 class write_intents {
 public:
   static constexpr std::uint32_t slots = 4096;

@@ -33,7 +33,8 @@ def fio(uri, seconds, **options):
     flags = [f"--{key}={value}" for key, value in options.items()]
     done = subprocess.run(
         ["fio", "--name=job", "--ioengine=nbd", f"--uri={uri}", "--thread=1", "--time_based",
-         f"--runtime={seconds}", "--ramp_time=0.3", "--norandommap=1", "--output-format=json", *flags],
+         f"--runtime={seconds}", "--ramp_time=0.3", "--norandommap=1", "--lat_percentiles=1", "--clat_percentiles=0",
+         "--output-format=json", *flags],
         capture_output=True, text=True)
     text = done.stdout
     job = json.loads(text[text.index("{\n"):])["jobs"][0]
@@ -41,7 +42,7 @@ def fio(uri, seconds, **options):
         raise RuntimeError(f"fio at {uri}: error {job['error']}: {done.stderr}")
     reads = job["read"] if job["read"]["total_ios"] else job["write"]
     iops = job["read"]["iops"] + job["write"]["iops"]
-    latency = reads["clat_ns"]
+    latency = reads["lat_ns"]
     return {"iops": iops, "mean_us": latency["mean"] / 1000,
             "p50_us": latency["percentile"]["50.000000"] / 1000,
             "p99_us": latency["percentile"]["99.000000"] / 1000,

@@ -27,19 +27,14 @@ wait_until 20 host_up host-a
 fio_finish direct
 
 note "during a move"
-learned() { [[ $(field '.forecast.extents | length' hot disk) -ge 20 ]]; }
-wait_until 40 learned
+wait_until 40 learned disk 20
 fs -o json migrate disk --to host-c --gate 95% --timeout 60s --no-wait >"$CLUSTER/task.json" ||
   fail "migrate"
 sleep 2
 agent_kill host-c
 sleep 1
 agent_start host-c
-settled() {
-  [[ $(field '[.tasks[] | select(.kind == "migrate")] | length' task list) == 0 ]] &&
-    [[ $(field '[.plane.volumes[] | .extentsStaged | tonumber] | add // 0' host show host-c) == 0 ]]
-}
-wait_until 90 settled
+wait_until 90 no_leftovers host-c
 roam vm "$(holder disk)"
 note "settled at $(holder disk)"
 wait_until 30 host_up host-c
@@ -56,7 +51,7 @@ for ((i = 0; i < 6; ++i)); do
   wait "$flip" && note "flip $i to $to went through" || note "flip $i to $to failed cleanly"
   agent_start "$victim"
   wait_until 30 host_up "$victim"
-  wait_until 60 settled
+  wait_until 60 no_leftovers host-c
   one_owner() { [[ -n $(holder disk) ]]; }
   wait_until 30 one_owner
   roam vm "$(holder disk)"

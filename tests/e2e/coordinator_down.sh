@@ -26,8 +26,7 @@ wait_until 30 hosts_up 3
 expect_owner disk host-a
 
 note "kill -9 of the coordinator during a migration"
-learned() { [[ $(field '.forecast.extents | length' hot disk) -ge 20 ]]; }
-wait_until 40 learned
+wait_until 40 learned disk 20
 fs -o json migrate disk --to host-c --gate 100% --timeout 60s --no-wait >"$CLUSTER/task.json" ||
   fail "migrate"
 sleep 2
@@ -35,11 +34,7 @@ coordinator_kill
 sleep 1
 coordinator_start
 wait_until 30 hosts_up 3
-settled() {
-  [[ $(field '[.tasks[] | select(.kind == "migrate")] | length' task list) == 0 ]] &&
-    [[ $(field '[.plane.volumes[] | .extentsStaged | tonumber] | add // 0' host show host-c) == 0 ]]
-}
-wait_until 90 settled
+wait_until 90 no_leftovers host-c
 owner=$(holder disk)
 [[ $owner == host-a || $owner == host-c ]] || fail "owner is '$owner'"
 note "settled, owned by $owner"

@@ -47,8 +47,7 @@ for how in flip cut; do
   fio_start "$how" "$at" --rw=randread --bs=4k --size=2M --time_based --runtime=600 --rate_iops=300
   fio_start "$how-hot" "$at" --rw=randread --bs=4k --offset=3584k --size=256k --time_based \
     --runtime=600 --rate_iops=300 --continue_on_error=all
-  learned() { [[ $(field '.forecast.extents | length' hot "$how") -ge 3 ]]; }
-  wait_until 40 learned
+  wait_until 40 learned "$how" 3
   code=0
   fs migrate "$how" --to host-b --gate 100% --timeout 10s >"$CLUSTER/out" 2>"$CLUSTER/err" || code=$?
   ((code != 0)) || fail "a corrupt extent passed a gate of 100 %"

@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 # A client writes and verifies all the time while the lease flips 20 times back and forth, every
-# fourth time through a migration that moves extents under those writes.
+# third time through a migration that moves extents under those writes.
 source "$(dirname "$0")/lib.sh"
 requires fio
 cluster_begin
 cluster_start 3
 
-fs volume create disk 192MiB --replicas 2 || fail "create"
+fs volume create disk 192MiB --home host-a,host-b --replicas 2 || fail "create"
 fs volume attach disk host-a || fail "attach"
 roaming_client vm disk host-a
 fio_start vm "nbd+unix:///?socket=$CLUSTER/vm.sock" --rw=randrw --rwmixread=40 --bs=4k-64k \
@@ -18,11 +18,11 @@ hosts=(host-a host-b host-c)
 moved=0
 for ((i = 1; i <= 20; ++i)); do
   to=${hosts[i % 3]}
-  if ((i % 4 == 0)); then
-    sleep 3
-    fs -o json migrate disk --to "$to" --gate 60% --timeout 20s >"$CLUSTER/task.json" ||
+  if [[ $to == host-c ]]; then
+    sleep 2
+    fs -o json migrate disk --to "$to" --gate 80% --timeout 60s >"$CLUSTER/task.json" ||
       fail "migration $i to $to"
-    moved=$((moved + $(jq -r '.bytesMoved // 0' "$CLUSTER/task.json")))
+    moved=$((moved + $(jq -r '.bytesMoved // "0"' "$CLUSTER/task.json")))
   else
     fs -o json flip disk --to "$to" >"$CLUSTER/task.json" || fail "flip $i to $to"
   fi

@@ -19,8 +19,7 @@ fs volume attach disk host-a || fail "attach"
 fio_nbd "$(uri host-a disk)" --rw=write --bs=1M --size=64M --verify=crc32c --do_verify=0
 fio_start vm "$(uri host-a disk)" --rw=randread --bs=4k --size=32M --time_based --runtime=600 \
   --rate_iops=1000
-learned() { [[ $(field '.forecast.extents | length' hot disk) -ge 10 ]]; }
-wait_until 40 learned
+wait_until 40 learned disk 10
 
 fs plan disk --to host-b | tee "$CLUSTER/out"
 grep -qi 'full' "$CLUSTER/out" || fail "the plan does not say that host-b is full"

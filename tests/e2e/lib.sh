@@ -249,6 +249,15 @@ expect_owner() {
   [[ $now == "$2" ]] || fail "volume $1 is owned by '$now', not by '$2'"
 }
 
+# learned VOLUME EXTENTS: whether a forecast knows of so many.
+learned() { [[ $(field '.forecast.extentsActive // "0" | tonumber' hot "$1") -ge $2 ]]; }
+
+# no_leftovers HOST: no staged copies there, and no migration running.
+no_leftovers() {
+  [[ $(field '[.plane.volumes[]? | .extentsStaged // "0" | tonumber] | add // 0' host show "$1") == 0 ]] &&
+    [[ $(field '[.tasks[]? | select(.kind == "migrate")] | length' task list) == 0 ]]
+}
+
 # roaming_client NAME VOLUME HOST: an NBD socket ($CLUSTER/NAME.sock) of a stock client that
 # reconnects on errors, like a VM's disk driver; `roam NAME HOST` sends it to another host.
 roaming_client() {
@@ -277,17 +286,17 @@ fio_nbd() {
 fio_start() {
   local name=$1 at=$2
   shift 2
+  : >"$CLUSTER/$name.fio.log"
   spawn "$CLUSTER/$name.fio.pid" "$CLUSTER/$name.fio.log" \
-    fio --name=job --ioengine=nbd --uri="$at" --thread=1 --output-format=json \
-    --output="$CLUSTER/$name.fio.json" "$@"
-  wait_until 10 grep -q "connected to NBD" "$CLUSTER/$name.fio.log" "$CLUSTER/$name.fio.json"
+    stdbuf -oL fio --name=job --ioengine=nbd --uri="$at" --thread=1 --output-format=json "$@"
+  wait_until 10 grep -q "connected to NBD" "$CLUSTER/$name.fio.log"
 }
 fio_running() { alive "$CLUSTER/$1.fio.pid"; }
 fio_finish() {
   local name=$1 pid ios
   pid=$(cat "$CLUSTER/$name.fio.pid")
   stop_pid "$pid" INT
-  sed -n '/^{/,$p' "$CLUSTER/$name.fio.json" >"$CLUSTER/$name.fio.result"
+  sed -n '/^{/,/^}/p' "$CLUSTER/$name.fio.log" >"$CLUSTER/$name.fio.result"
   jq -e 'all(.jobs[]; .error == 0)' "$CLUSTER/$name.fio.result" >/dev/null || {
     cat "$CLUSTER/$name.fio.log" >&2
     fail "the client $name saw an error"

@@ -91,9 +91,9 @@ gone_everywhere() {
 wait_until 20 gone_everywhere
 
 note "a wrong configuration is named by line and by the nearest key"
-printf '[host]\nname = "host-x"\ndatum = "/tmp/x"\n' >"$CLUSTER/bad.toml"
+sed 's/^name = /zoen = "rack"\nname = /' "$CLUSTER/host-a/agent.toml" >"$CLUSTER/bad.toml"
 expect_exit 2 "$FORESHIFT_BIN/foreshift-agent" --config "$CLUSTER/bad.toml"
-expect_said "bad.toml:3.*host.data"
+expect_said "bad.toml:2.*host.zoen.*host.zone"
 printf 'data = "%s/other"\n[door]\nlisten = "0.0.0.0:0"\n' "$CLUSTER" >"$CLUSTER/open.toml"
 expect_exit 2 "$FORESHIFT_BIN/foreshift-coordinator" --config "$CLUSTER/open.toml"
 expect_said "certificate|tls"

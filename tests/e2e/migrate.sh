@@ -13,8 +13,7 @@ nbdcopy --flush "$CLUSTER/in" "$(uri host-a disk)" || fail "fill"
 fio_start vm "$(uri host-a disk)" --rw=randread --bs=4k --offset=64M --size=32M --time_based \
   --runtime=600 --rate_iops=1000
 
-learned() { [[ $(field '.forecast.extents | length' hot disk) -ge 30 ]]; }
-wait_until 40 learned
+wait_until 40 learned disk 30
 fs hot disk --top 5
 fs affinity disk
 

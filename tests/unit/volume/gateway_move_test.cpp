@@ -80,8 +80,9 @@ TEST_CASE("a barrier waits for older writes and not for newer ones") {
   };
   auto older = std::async(std::launch::async, [&] { return x.gate->write(1, 0, filled(512, 1)); });
   eventually([&] { return inside.load(); });
-  auto mirror = std::async(std::launch::async,
-                           [&] { return x.gate->mirror_on(1, {5, "c", all_extents}, {}); });
+  auto mirror = std::async(std::launch::async, [&] {
+    return x.gate->mirror_on(1, {5, "c", all_extents}, {});
+  });
   eventually([&] { return !x.gate->view()->mirrors.empty(); });
   REQUIRE(x.gate->write(1, 131072, filled(4096, 7)));
   CHECK(x.hosts["c"]->content()[131072] == std::byte{7});

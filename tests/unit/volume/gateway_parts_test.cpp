@@ -136,8 +136,8 @@ TEST_CASE("latency buckets double from an eighth of a microsecond") {
 }
 
 TEST_CASE("write intents left behind are found by the next process") {
-  auto path = std::filesystem::temp_directory_path()
-              / ("foreshift-intents-" + std::to_string(::getpid()));
+  auto path =
+      std::filesystem::temp_directory_path() / ("foreshift-intents-" + std::to_string(::getpid()));
   {
     auto intents = write_intents::open(path);
     REQUIRE(intents);
@@ -171,7 +171,8 @@ TEST_CASE("lease records read back and rubbish does not") {
 }
 
 TEST_CASE("addresses split at the last colon") {
-  CHECK(*split_address("127.0.0.1:10809") == std::pair<std::string, std::string>{"127.0.0.1", "10809"});
+  CHECK(*split_address("127.0.0.1:10809")
+        == std::pair<std::string, std::string>{"127.0.0.1", "10809"});
   CHECK(*split_address("[::1]:7") == std::pair<std::string, std::string>{"::1", "7"});
   CHECK(split_address("host").error().code == errc::invalid);
   CHECK(split_address("host:").error().code == errc::invalid);

@@ -150,7 +150,8 @@ TEST_CASE("overlapping writes end in the same order at every replica") {
   for (int i = 1; i <= 4; ++i)
     writers.emplace_back([&x, i] {
       for (int round = 0; round < 200; ++round)
-        REQUIRE(x.gate->write(1, static_cast<std::uint64_t>(round % 5) * 700, filled(3000, i * 40)));
+        REQUIRE(
+            x.gate->write(1, static_cast<std::uint64_t>(round % 5) * 700, filled(3000, i * 40)));
     });
   for (auto& writer : writers)
     writer.join();
@@ -193,7 +194,8 @@ TEST_CASE("a primary goes on while the same host stands by for a later epoch") {
   CHECK(x.gate->standby(2, x.map, {}).error().code == errc::refused);
 }
 
-TEST_CASE("every client request is noted with its time, extent and whether it stayed on this host") {
+TEST_CASE(
+    "every client request is noted with its time, extent and whether it stayed on this host") {
   gateway_fixture x{{"a"}, 1};
   x.attach();
   x.clock.advance(5ms);

@@ -175,7 +175,8 @@ private:
       return broken_;
     if (auto ok = check_fence(permit); !ok)
       return ok;
-    for (auto e = offset / layout_.extent_bytes; e <= (offset + length - 1) / layout_.extent_bytes; ++e) {
+    for (auto e = offset / layout_.extent_bytes; e <= (offset + length - 1) / layout_.extent_bytes;
+         ++e) {
       auto extent = static_cast<std::uint32_t>(e);
       auto staged = staged_.find(extent);
       bool mirrored = permit.move != 0 && staged != staged_.end() && staged->second == permit.move;

@@ -1,0 +1,244 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "actors/base/hosted.hpp"
+#include "actors/coordinator/cell.hpp"
+#include "core/base/log.hpp"
+#include "tests/support/test_system.hpp"
+#include "tests/unit/lease/fake_hosts.hpp"
+
+#include <caf/send.hpp>
+#include <caf/typed_event_based_actor.hpp>
+
+namespace foreshift::test {
+
+using namespace std::chrono_literals;
+
+/// An agent's door in front of the model of a host.
+class fake_agent_state {
+public:
+  using interface = courier_actor;
+
+  static constexpr const char* name = "fake_agent";
+
+  fake_agent_state(interface::pointer, std::string host, fake_hosts* hosts)
+      : host_(std::move(host)), hosts_(hosts) {}
+
+  interface::behavior_type make_behavior() {
+    return {[this](const sealed& x) -> caf::result<sealed> {
+      auto got = hosts_->deliver(host_, *x);
+      if (!got)
+        return to_caf(got.error());
+      return sealed{*std::move(got)};
+    }};
+  }
+
+private:
+  const std::string host_;
+  fake_hosts* const hosts_;
+};
+
+/// A whole coordinator over three model hosts, in virtual time. Volume "vol1" gets id 1.
+class test_cell {
+public:
+  test_cell() : hosts(shape()), store_(make_memory_store()) {
+    placement_map map{shape()};
+    for (auto name : {"a", "b", "c"})
+      for (std::uint32_t e = 0; e < shape().extents(); ++e)
+        if (hosts.at(name); map.holds(name, e))
+          hosts.at(name).replicas.insert(e);
+    slog::set_level(slog::level::off);
+    rules.hold = 3600s; // the background stays out of it unless a test says so
+    start();
+    for (auto name : {"a", "b", "c"})
+      hello(name);
+  }
+
+  ~test_cell() { stop(); }
+
+  static volume_shape shape() {
+    volume_shape x;
+    x.id = 1;
+    x.name = "vol1";
+    x.size_bytes = 8u << 20;
+    x.partition_bytes = 2u << 20;
+    x.homes = {"a", "b"};
+    return x;
+  }
+
+  void start() {
+    auto connect = [this](const lease::host_address& host) -> courier_actor {
+      return world.system.spawn<hosted<fake_agent_state>>(host.name, &hosts);
+    };
+    control::cell_options how;
+    how.rules = rules;
+    how.detached = false;
+    x = control::spawn_cell(world.system, store_, connect, clock, how);
+    world.settle();
+  }
+
+  /// kill -9: nothing that is under way goes on.
+  void crash() {
+    for (auto& whom : actors())
+      caf::anon_send_exit(whom, caf::exit_reason::kill);
+    world.scheduler.clock().cancel_all();
+    world.settle();
+    x = {};
+  }
+
+  void stop() {
+    x.stop();
+    world.scheduler.clock().cancel_all();
+  }
+
+  void advance(std::chrono::milliseconds span) {
+    for (auto left = span; left > 0ms; left -= 100ms) {
+      clock.advance(100ms);
+      world.advance(100ms);
+    }
+  }
+
+  void hello(const std::string& host) {
+    world.ask<packet<schema::HostWelcome>>(
+      x.membership, packet<schema::HostHello>::make([&](auto out) {
+        auto address = out.initAddress();
+        address.setName(host.c_str());
+        address.setAgent(("fake:" + host).c_str());
+      }));
+    report(host);
+  }
+
+  /// What the host's agent would report now.
+  void report(const std::string& host) {
+    auto& now = hosts.at(host);
+    world.ask<packet<schema::Done>>(
+      x.membership, packet<schema::HostReport>::make([&](auto out) {
+        out.setHost(host.c_str());
+        auto disk = out.initNbsr().initDisk();
+        disk.setTotalBytes(1u << 30);
+        auto used = now.replicas.size() * shape().extent_bytes;
+        disk.setFreeBytes(free_bytes > used ? free_bytes - used : 0);
+        auto plane = out.initPlane();
+        plane.setPid(1);
+        auto row = plane.initVolumes(1)[0];
+        row.setId(1);
+        row.setState(now.state);
+        row.setEpoch(now.epoch);
+        auto moves = row.initMoves(static_cast<unsigned>(now.staged.size()));
+        unsigned i = 0;
+        for (auto& [move, extents] : now.staged)
+          moves.set(i++, move);
+      }));
+  }
+
+  void report_all() {
+    for (auto name : {"a", "b", "c"})
+      if (hosts.at(name).up)
+        report(name);
+  }
+
+  void create() {
+    world.ask<packet<schema::VolumeInfo>>(
+      x.catalog, packet<schema::VolumeCreate>::make([&](auto out) {
+        out.setName("vol1");
+        out.setSizeBytes(shape().size_bytes);
+        out.setPartitionBytes(shape().partition_bytes);
+        auto homes = out.initHomes(2);
+        homes.set(0, "a");
+        homes.set(1, "b");
+      }));
+  }
+
+  template <class Request, class Fill>
+  result<packet<schema::Task>> run(Fill fill) {
+    return world.try_ask<packet<schema::Task>>(x.conductor, packet<Request>::make(fill));
+  }
+
+  result<packet<schema::Task>> attach(const char* host) {
+    return run<schema::VolumeAttach>([&](auto out) {
+      out.setName("vol1");
+      out.setHost(host);
+    });
+  }
+
+  result<packet<schema::Task>> flip(const char* host) {
+    return run<schema::FlipStart>([&](auto out) {
+      out.setVolume("vol1");
+      out.setTo(host);
+    });
+  }
+
+  result<packet<schema::Task>> migrate(const char* host, double gate = 0.9,
+                                       std::uint32_t timeout_ms = 60'000) {
+    return run<schema::MigrateStart>([&](auto out) {
+      out.setVolume("vol1");
+      out.setTo(host);
+      out.setGate(gate);
+      out.setTimeoutMs(timeout_ms);
+    });
+  }
+
+  packet<schema::Task> task(std::uint64_t id) {
+    return world.ask<packet<schema::Task>>(
+      x.conductor, packet<schema::TaskShow>::make([&](auto out) { out.setId(id); }));
+  }
+
+  lease::volume_facts facts() {
+    return *world.ask<control::facts_ptr>(x.catalog, control::facts_request{1});
+  }
+
+  /// A forecast in which extents 0 to 7 are equally hot.
+  void forecast(const char* host) {
+    world.ask<packet<schema::Done>>(
+      x.board, packet<schema::ForecastReport>::make([&](auto out) {
+        auto f = out.initForecast();
+        f.setVolume(1);
+        f.setHost(host);
+        f.setHorizonMs(60'000);
+        f.setTotalReads(800);
+        auto extents = f.initExtents(8);
+        for (unsigned e = 0; e < 8; ++e) {
+          extents[e].setExtent(e);
+          extents[e].setReads(100);
+          extents[e].setBytes(1 << 20);
+        }
+      }));
+  }
+
+  /// The record and the hosts say the same, and nothing is left over.
+  void check_clean() {
+    auto now = facts();
+    CHECK(now.lease.prepared.id == 0);
+    CHECK(now.moves.empty());
+    CHECK(now.placement.retiring().empty());
+    for (auto& [name, host] : hosts.all()) {
+      CAPTURE(name);
+      CHECK(host.staged.empty());
+      bool holder = name == now.lease.holder;
+      CHECK((host.state == schema::LeaseState::PRIMARY) == holder);
+      if (holder)
+        CHECK(host.epoch == now.lease.held_epoch);
+      for (std::uint32_t e = 0; e < shape().extents(); ++e)
+        CHECK(host.replicas.contains(e) == now.placement.holds(name, e));
+    }
+  }
+
+  control::policy rules;
+  fake_hosts hosts;
+  manual_clock clock;
+  test_system world;
+  std::uint64_t free_bytes = 1u << 29;
+  control::cell x;
+
+private:
+  /// Every actor of the cell; also runners and migrators end, because they watch the conductor.
+  std::vector<caf::strong_actor_ptr> actors() const {
+    auto raw = [](const auto& whom) { return caf::actor_cast<caf::strong_actor_ptr>(whom); };
+    return {raw(x.directory), raw(x.balancer),   raw(x.conductor), raw(x.board),
+            raw(x.catalog),   raw(x.membership), raw(x.events),    raw(x.authority)};
+  }
+
+  std::shared_ptr<store> store_;
+};
+
+} // namespace foreshift::test
