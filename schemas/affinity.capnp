@@ -15,8 +15,10 @@ struct AffinityRow {
 
 struct AffinityCell {
   host  @0 :Text;
-  score @1 :Float64;            # 0..1: predicted likelihood that the next access lands on data residing on host
-  pull  @2 :Float64;            # 0..1: how well host would serve the VCI's current or likely compute host
+  score @1 :Float64;
+    # 0..1: predicted likelihood that the next access lands on data residing on host
+  pull  @2 :Float64;
+    # 0..1: how well host would serve the VCI's current or likely compute host
 }
 
 struct AffinityMatrix {

@@ -41,7 +41,8 @@ struct ForecastReport {
 }
 
 struct AgentMove {
-  # -> AgentMoved. Coordinator to the destination's agent: pull these staged extents, within the rate.
+  # -> AgentMoved. Coordinator to the destination's agent: pull these staged extents, within the
+  # rate.
   volume    @0 :UInt64;
   move      @1 :UInt64;
   source    @2 :Volume.HostAddress;

@@ -27,7 +27,8 @@ struct Status {
   moveBytesPerSecond @8 :UInt64;
   health     @9 :Text;         # ok, degraded
   problems   @10 :List(Text);
-  cycle      @11 :List(Migration.TaskPhase);   # last collect, forecast, score, plan, execute, migrate
+  cycle      @11 :List(Migration.TaskPhase);
+    # last collect, forecast, score, plan, execute, migrate
 }
 
 struct HostList {}             # -> Hosts
@@ -95,13 +96,15 @@ struct MigrateStart {          # -> Task (at once, running)
   timeoutMs @3 :UInt32 = 60000;
   noPreposition @4 :Bool;
 }
-struct FlipStart { volume @0 :Text; to @1 :Text; force @2 :Bool; }    # -> Task (waits until it has ended)
+struct FlipStart { volume @0 :Text; to @1 :Text; force @2 :Bool; }
+  # -> Task (waits until it has ended)
 struct TaskList { all @0 :Bool; }    # -> Tasks
 struct TaskShow { id @0 :UInt64; }   # -> Task
 struct TaskCancel { id @0 :UInt64; } # -> Task
 struct Tasks { tasks @0 :List(Migration.Task); }
 
-struct EventsGet {             # -> Events; `waitMs` holds the answer until something newer than `after` exists
+struct EventsGet {
+  # -> Events; `waitMs` holds the answer until something newer than `after` exists
   after  @0 :UInt64;
   limit  @1 :UInt32 = 100;
   waitMs @2 :UInt32;

@@ -55,7 +55,8 @@ struct Task {
 }
 
 struct MoveRecord {
-  # One batch of a move in flight, in the authority's store: enough to finish or undo it after a crash.
+  # One batch of a move in flight, in the authority's store: enough to finish or undo it after a
+  # crash.
   id          @0 :UInt64;
   volume      @1 :UInt64;
   epoch       @2 :UInt64;      # lease epoch it began under

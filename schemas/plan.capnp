@@ -12,7 +12,8 @@ struct PlanMove {
   to          @3 :Text;
   bytes       @4 :UInt64;
   accesses    @5 :Float64;      # expected over the horizon
-  gain        @6 :Float64;      # expected microseconds of latency saved over the horizon, in thousands
+  gain        @6 :Float64;
+    # expected microseconds of latency saved over the horizon, in thousands
   reason      @7 :Text;
 }
 

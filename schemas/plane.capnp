@@ -7,7 +7,8 @@ using Lease = import "lease.capnp";
 using Access = import "access.capnp";
 using Telemetry = import "telemetry.capnp";
 
-# What agents, coordinators and peers ask of a host's data plane. One struct a verb; the answer is named after the arrow.
+# What agents, coordinators and peers ask of a host's data plane. One struct a verb; the answer is
+# named after the arrow.
 
 struct PlaneConfigure {
   # -> Done. Creates or updates what this host knows of a volume and of its peers; durable.
@@ -16,19 +17,22 @@ struct PlaneConfigure {
 }
 
 struct PlaneForget {
-  # -> Done. Deletes the volume's extents, lease and log here; durable; refused while this host is primary.
+  # -> Done. Deletes the volume's extents, lease and log here; durable; refused while this host
+  # is primary.
   volume @0 :UInt64;
 }
 
 struct PlanePrepare {
-  # -> Done. Notes durably that `holder` may be promoted at `epoch`; refused unless epoch > the highest seen.
+  # -> Done. Notes durably that `holder` may be promoted at `epoch`; refused unless epoch > the
+  # highest seen.
   volume @0 :UInt64;
   epoch  @1 :UInt64;
   holder @2 :Text;
 }
 
 struct PlaneStandby {
-  # -> Done. At the destination: loads the map, connects to every partition host as (epoch, itself), holds client requests.
+  # -> Done. At the destination: loads the map, connects to every partition host as (epoch,
+  # itself), holds client requests.
   volume    @0 :UInt64;
   epoch     @1 :UInt64;
   placement @2 :Volume.Placement;
@@ -36,8 +40,10 @@ struct PlaneStandby {
 }
 
 struct PlaneTakeover {
-  # -> Lease.FlipTimes. At the destination, the critical path of a flip: drains `source` (unless empty), promotes
-  # itself on every host of `seal` at once, then serves. Idempotent: already primary at `epoch` answers again.
+  # -> Lease.FlipTimes. At the destination, the critical path of a flip: drains `source` (unless
+  # empty), promotes
+  # itself on every host of `seal` at once, then serves. Idempotent: already primary at `epoch`
+  # answers again.
   volume  @0 :UInt64;
   epoch   @1 :UInt64;
   source  @2 :Text;
@@ -77,18 +83,21 @@ struct PlaneAdopt {
   epoch     @1 :UInt64;
   placement @2 :Volume.Placement;
   peers     @3 :List(Volume.HostAddress);
-  settle    @4 :List(UInt32);   # extents whose reads change host: writes in flight to them finish first
+  settle    @4 :List(UInt32);
+    # extents whose reads change host: writes in flight to them finish first
 }
 
 struct PlaneStage {
-  # -> Done. At a move's destination: empty staged copies owned by `move`, durable. Refused (no_space) when full.
+  # -> Done. At a move's destination: empty staged copies owned by `move`, durable. Refused
+  # (no_space) when full.
   volume  @0 :UInt64;
   move    @1 :UInt64;
   extents @2 :List(UInt32);
 }
 
 struct PlaneMirror {
-  # -> Done. At the primary: writes of `extents` also go to `destination` under `move`; answered after the
+  # -> Done. At the primary: writes of `extents` also go to `destination` under `move`; answered
+  # after the
   # barrier: every write that began before has finished. `on` false ends it.
   volume      @0 :UInt64;
   epoch       @1 :UInt64;
@@ -100,7 +109,8 @@ struct PlaneMirror {
 }
 
 struct PlanePull {
-  # -> PlanePulled. At the destination: copies staged extents from `source`, checked block by block, never over
+  # -> PlanePulled. At the destination: copies staged extents from `source`, checked block by
+  # block, never over
   # a block that a mirrored write has filled; synced to disk before the answer.
   volume  @0 :UInt64;
   move    @1 :UInt64;
@@ -114,7 +124,8 @@ struct PlanePulled {
 }
 
 struct PlaneVerify {
-  # -> Done, or Fault corrupt naming the extent. At the primary: with writes to `extents` held for a moment,
+  # -> Done, or Fault corrupt naming the extent. At the primary: with writes to `extents` held
+  # for a moment,
   # compares the checksums of both sides.
   volume      @0 :UInt64;
   epoch       @1 :UInt64;
@@ -147,7 +158,8 @@ struct PlaneAbort {
 }
 
 struct PlaneRetire {
-  # -> Done. At a former replica: refuses these extents from now on and frees their space; durable, idempotent.
+  # -> Done. At a former replica: refuses these extents from now on and frees their space;
+  # durable, idempotent.
   volume  @0 :UInt64;
   version @1 :UInt64;           # map version that removed this host
   extents @2 :List(UInt32);

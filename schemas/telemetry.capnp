@@ -13,7 +13,8 @@ struct IoCounters {
   writeBytes @3 :UInt64;
   flushes    @4 :UInt64;
   errors     @5 :UInt64;
-  readLatency  @6 :List(UInt64);   # histogram: bucket i counts latencies in [2^i, 2^(i+1)) microseconds/8; 32 buckets
+  readLatency  @6 :List(UInt64);
+    # histogram: bucket i counts latencies in [2^i, 2^(i+1)) microseconds/8; 32 buckets
   writeLatency @7 :List(UInt64);
 }
 
@@ -42,7 +43,8 @@ struct VciSample {
   command     @2 :Text;
   cpuShare    @3 :Float64;       # of one core
   rssBytes    @4 :UInt64;
-  pageFaults  @5 :UInt64;        # per second: the memory-access signal available without a hypervisor
+  pageFaults  @5 :UInt64;
+    # per second: the memory-access signal available without a hypervisor
   readBytes   @6 :UInt64;        # per second, from /proc/PID/io
   writeBytes  @7 :UInt64;
   cgroup      @8 :Text;

@@ -10,15 +10,18 @@ struct VolumeSpec {
   name           @1 :Text;        # [a-z0-9][a-z0-9._-]{0,62}; also the NBD export name
   sizeBytes      @2 :UInt64;      # multiple of 4 KiB; at most 64 TiB
   extentBytes    @3 :UInt32;      # power of two, 64 KiB to 64 MiB; 1 MiB unless said otherwise
-  partitionBytes @4 :UInt64;      # multiple of extentBytes; extents of one partition share their home
+  partitionBytes @4 :UInt64;
+    # multiple of extentBytes; extents of one partition share their home
   replicas       @5 :UInt8;       # replication factor, 1 to 3
-  homes          @6 :List(Text);  # the pinned table of partition hosts that rendezvous hashing ranks
+  homes          @6 :List(Text);
+    # the pinned table of partition hosts that rendezvous hashing ranks
   createdMs      @7 :Int64;
 }
 
 struct ReplicaSet {
   hosts   @0 :List(Text);         # sorted by name
-  extents @1 :Data;               # portable, run-optimised Roaring bitmap (32 bit) of extent indexes
+  extents @1 :Data;
+    # portable, run-optimised Roaring bitmap (32 bit) of extent indexes
 }
 
 struct Placement {
@@ -27,7 +30,8 @@ struct Placement {
   volume     @0 :UInt64;
   version    @1 :UInt64;          # grows by one with every committed change
   exceptions @2 :List(ReplicaSet);
-  retiring   @3 :List(ReplicaSet); # removed from the map, perhaps still read by a holder that has not adopted it
+  retiring   @3 :List(ReplicaSet);
+    # removed from the map, perhaps still read by a holder that has not adopted it
 }
 
 struct HostAddress {

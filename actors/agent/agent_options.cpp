@@ -113,7 +113,7 @@ result<agent_options> finish(agent_options x, const std::string& plugin_default)
 
 } // namespace
 
-plane_options agent_options::plane() const {
+plane_process_options agent_options::plane() const {
   return {.host = name,
           .data = data,
           .socket = plane_socket,
@@ -124,6 +124,7 @@ plane_options agent_options::plane() const {
           .plugin = plane_plugin,
           .reserve_bytes = plane_reserve_bytes,
           .hold = plane_hold,
+          .access_log = plane_access_log,
           .certificate = certificate,
           .key = key,
           .ca = ca};
@@ -163,6 +164,9 @@ void bind_options(config_reader& in, agent_options& x) {
               "how long a guest's request may wait for a lease before it fails");
   in.flag("plane.stop_with_agent", x.plane_stop_with_agent,
           "true: stopping the agent stops the data plane; false: it goes on serving guests");
+  in.flag("plane.access_log", x.plane_access_log,
+          "true: every request is noted, for the forecasts; false: this host's volumes are not "
+          "learned");
   in.text("tls.certificate", x.certificate,
           "PEM certificate of this host, common name agent:NAME; needed unless all listeners are "
           "loopback");

@@ -34,6 +34,7 @@ struct agent_options {
   std::uint64_t plane_reserve_bytes = 256 * mib;
   std::chrono::milliseconds plane_hold{30'000};
   bool plane_stop_with_agent = false;
+  bool plane_access_log = true;
 
   std::string certificate;
   std::string key;
@@ -54,7 +55,7 @@ struct agent_options {
   std::chrono::milliseconds forecast_interval{2000};
 
   /// What the runner of the data plane needs of it.
-  plane_options plane() const;
+  plane_process_options plane() const;
 };
 
 /// Binds every key to `options`, which must outlive the reader.

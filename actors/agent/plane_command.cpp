@@ -14,7 +14,7 @@ std::string span(std::chrono::milliseconds x) {
 
 } // namespace
 
-std::vector<std::string> plane_command(const plane_options& options) {
+std::vector<std::string> plane_command(const plane_process_options& options) {
   std::vector<std::string> out{options.nbdkit, "-f", "-t", std::to_string(options.threads)};
   bool tls = !options.certificate.empty();
   if (tls) {
@@ -30,6 +30,7 @@ std::vector<std::string> plane_command(const plane_options& options) {
   out.push_back("peer-door=" + options.door);
   out.push_back(fmt::format("reserve={}", options.reserve_bytes));
   out.push_back("hold=" + span(options.hold));
+  out.push_back(options.access_log ? "access-log=on" : "access-log=off");
   if (tls) {
     out.push_back("peer-door-cert=" + options.certificate);
     out.push_back("peer-door-key=" + options.key);

@@ -10,6 +10,6 @@ namespace foreshift {
 
 /// The command line of the data plane, without the listening sockets, which it finds at descriptors
 /// 3 (guests) and 4 (peers).
-std::vector<std::string> plane_command(const plane_options& options);
+std::vector<std::string> plane_command(const plane_process_options& options);
 
 } // namespace foreshift

@@ -81,7 +81,7 @@ struct spawn_plan {
 
 class nbdkit_runner final : public plane_runner {
 public:
-  explicit nbdkit_runner(plane_options options) : options_(std::move(options)) {}
+  explicit nbdkit_runner(plane_process_options options) : options_(std::move(options)) {}
 
   result<std::uint32_t> start() override {
     for (auto step :
@@ -248,7 +248,7 @@ private:
     pidfd_ = owned_fd{static_cast<int>(syscall(SYS_pidfd_open, static_cast<pid_t>(pid), 0))};
   }
 
-  plane_options options_;
+  plane_process_options options_;
   owned_fd guests_;
   owned_fd peers_;
   owned_fd pidfd_;
@@ -257,7 +257,7 @@ private:
 
 } // namespace
 
-std::unique_ptr<plane_runner> make_nbdkit_runner(plane_options options) {
+std::unique_ptr<plane_runner> make_nbdkit_runner(plane_process_options options) {
   return std::make_unique<nbdkit_runner>(std::move(options));
 }
 

@@ -37,7 +37,7 @@ public:
   virtual std::string last_words() const = 0;
 };
 
-struct plane_options {
+struct plane_process_options {
   std::string host;
   std::string data;   ///< The agent's data directory; the plane keeps its own below it.
   std::string socket; ///< Unix NBD socket for guests.
@@ -48,6 +48,7 @@ struct plane_options {
   std::string plugin;
   std::uint64_t reserve_bytes = 256u << 20;
   std::chrono::milliseconds hold{30'000};
+  bool access_log = true;
   std::string certificate; ///< PEM files; all three or none.
   std::string key;
   std::string ca;
@@ -62,6 +63,6 @@ struct plane_options {
 /// Runs nbdkit with our plugin. Owns both listening sockets and hands them over by socket
 /// activation, so that a client that connects while nbdkit is down waits instead of being refused.
 /// Creates the directories below `options.data`, mode 0700.
-std::unique_ptr<plane_runner> make_nbdkit_runner(plane_options options);
+std::unique_ptr<plane_runner> make_nbdkit_runner(plane_process_options options);
 
 } // namespace foreshift

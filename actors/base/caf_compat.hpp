@@ -14,7 +14,8 @@
 #include <cstdint>
 #include <string>
 
-/// Says that a type never leaves the process, so that it needs no inspect function. At global scope.
+/// Says that a type never leaves the process, so that it needs no inspect function. At global
+/// scope.
 #define FORESHIFT_LOCAL_MESSAGE(type) CAF_ALLOW_UNSAFE_MESSAGE_TYPE(type)
 
 namespace foreshift::compat {
@@ -34,9 +35,13 @@ inline caf::error make_error(std::uint8_t code, std::string detail) {
   return {code, fault_category, caf::make_message(std::move(detail))};
 }
 
-inline bool is_ours(const caf::error& x) { return x && x.category() == fault_category; }
+inline bool is_ours(const caf::error& x) {
+  return x && x.category() == fault_category;
+}
 
-inline bool is_system(const caf::error& x) { return x && x.category() == caf::atom("system"); }
+inline bool is_system(const caf::error& x) {
+  return x && x.category() == caf::atom("system");
+}
 
 /// 1.x takes the policy's name as a string.
 inline void set_scheduler(caf::actor_system_config& config, const char* policy) {

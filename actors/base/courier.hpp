@@ -25,8 +25,8 @@ private:
   std::shared_ptr<const door::envelope> content_;
 };
 
-/// Delivers requests by their type id alone. Behind it is another process (`spawn_remote`) or a router's
-/// local actors (`spawn_dispatcher`).
+/// Delivers requests by their type id alone. Behind it is another process (`spawn_remote`) or a
+/// router's local actors (`spawn_dispatcher`).
 using courier_actor = caf::typed_actor<compat::signature<sealed, sealed>>;
 
 /// From inside an actor: sends `request` to a courier, or to a handle that is also one, and calls
@@ -41,7 +41,8 @@ void ask_any(Self* self, const Courier& whom, door::envelope request,
 
 /// The typed form, for any actor that knows the verb: `then(result<packet<Reply>>)`.
 ///
-///   ask<schema::PlanePulled>(self_, plane_, request, 30s, [this](result<packet<...>> got) { ... });
+///   ask<schema::PlanePulled>(self_, plane_, request, 30s, [this](result<packet<...>> got) { ...
+///   });
 template <class Reply, class Self, class Handle, class Request, class Then>
 void ask(Self* self, const Handle& whom, const packet<Request>& request,
          std::chrono::milliseconds timeout, Then then) {

@@ -13,9 +13,9 @@ namespace foreshift {
 
 /// Hosts `State` as a typed, event-based actor: `system.spawn<hosted<State>>(args...)`.
 ///
-/// CAF 0.17's stateful_actor default-constructs its state and fills it in later. This adapter constructs
-/// `State(self, args...)` in one step, so that dependencies can be const members, and destroys it in
-/// `on_exit`, which breaks reference cycles between actors. `State` provides:
+/// CAF 0.17's stateful_actor default-constructs its state and fills it in later. This adapter
+/// constructs `State(self, args...)` in one step, so that dependencies can be const members, and
+/// destroys it in `on_exit`, which breaks reference cycles between actors. `State` provides:
 ///   - `using interface = caf::typed_actor<...>`
 ///   - `static constexpr const char* name`
 ///   - `interface::behavior_type make_behavior()`

@@ -12,7 +12,8 @@
 
 namespace foreshift {
 
-/// Lets CAF carry packets in messages. Between processes they go through the door, never through these.
+/// Lets CAF carry packets in messages. Between processes they go through the door, never through
+/// these.
 template <class Schema>
 caf::error inspect(caf::serializer& sink, packet<Schema>& x) {
   std::string bytes{as_text(x.bytes())};

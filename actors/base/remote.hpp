@@ -26,8 +26,8 @@ struct door_reply {
   std::shared_ptr<const result<door::envelope>> got;
 };
 
-/// What every remote does, whatever its verbs: numbers requests, hands them to the client and takes the
-/// answers back as messages, so that they are handled in the actor's own context.
+/// What every remote does, whatever its verbs: numbers requests, hands them to the client and takes
+/// the answers back as messages, so that they are handled in the actor's own context.
 class remote_calls {
 public:
   using deliver = std::function<void(const result<door::envelope>&)>;
@@ -61,8 +61,9 @@ class remote_state;
 template <class... Verbs>
 class remote_state<verbs<Verbs...>> {
 public:
-  using interface = caf::typed_actor<typename Verbs::signature...,
-                                     compat::signature<sealed, sealed>, compat::one_way<door_reply>>;
+  using interface =
+      caf::typed_actor<typename Verbs::signature..., compat::signature<sealed, sealed>,
+                       compat::one_way<door_reply>>;
 
   static constexpr const char* name = "remote";
 
@@ -114,8 +115,9 @@ private:
 template <class Verbs>
 using remote_actor = typename remote_state<Verbs>::interface;
 
-/// Spawns a proxy: each request goes through `client` and is answered with the other side's packet or
-/// fault. The client must be destroyed, or this actor's last handle dropped, before the actor system.
+/// Spawns a proxy: each request goes through `client` and is answered with the other side's packet
+/// or fault. The client must be destroyed, or this actor's last handle dropped, before the actor
+/// system.
 ///
 ///   plane_actor plane = spawn_remote<plane_verbs>(system, client, {.timeout = 10s});
 template <class Verbs>

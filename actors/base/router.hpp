@@ -28,8 +28,8 @@ using door_request_ptr = std::shared_ptr<const door_request>;
 /// Asks the actors of a router on behalf of doors and, as a courier, of local actors.
 using dispatcher_actor = courier_actor::extend<compat::one_way<door_request_ptr>>;
 
-/// Certificate roles ("agent", "coordinator", "tool") that may use a verb; "local" is a unix or loopback
-/// peer without TLS.
+/// Certificate roles ("agent", "coordinator", "tool") that may use a verb; "local" is a unix or
+/// loopback peer without TLS.
 using roles = std::vector<std::string>;
 
 /// Which actor answers which packet type, and who may ask. Filled by `main`, then given away.
@@ -39,7 +39,8 @@ using roles = std::vector<std::string>;
 ///   routes.forward<plane_verbs>(plane_client, {"coordinator", "local"});
 ///   routes.limit<schema::AgentMove>(10min);
 ///   routes.pong("agent", host_name, version);
-///   auto server = door::server::open(io, {.address = ...}, door_service(system, std::move(routes)));
+///   auto server = door::server::open(io, {.address = ...}, door_service(system,
+///   std::move(routes)));
 class router {
 public:
   using handler = std::function<void(dispatcher_actor::pointer self, const door::envelope& request,
@@ -57,9 +58,8 @@ public:
   template <class Verbs>
   router& serve(typename Verbs::actor whom, roles allowed,
                 std::chrono::milliseconds timeout = std::chrono::seconds{30}) {
-    Verbs::each([&]<class Verb>() {
-      add<typename Verb::request>(allowed, timeout, asks<Verb>(whom));
-    });
+    Verbs::each(
+        [&]<class Verb>() { add<typename Verb::request>(allowed, timeout, asks<Verb>(whom)); });
     return *this;
   }
 
@@ -67,7 +67,8 @@ public:
   template <class Verbs>
   router& forward(std::shared_ptr<door::client> to, roles allowed,
                   std::chrono::milliseconds timeout = std::chrono::seconds{30}) {
-    Verbs::each([&]<class Verb>() { add<typename Verb::request>(allowed, timeout, passes_on(to)); });
+    Verbs::each(
+        [&]<class Verb>() { add<typename Verb::request>(allowed, timeout, passes_on(to)); });
     return *this;
   }
 
@@ -128,11 +129,12 @@ private:
   std::unordered_map<std::uint64_t, route> routes_;
 };
 
-/// Spawns the actor that asks on behalf of others. As a courier it knows no roles: who can send to it
-/// is inside the process.
+/// Spawns the actor that asks on behalf of others. As a courier it knows no roles: who can send to
+/// it is inside the process.
 dispatcher_actor spawn_dispatcher(caf::actor_system& system, router routes);
 
-/// What a door::server needs to serve `routes`. The server must be destroyed before the actor system.
+/// What a door::server needs to serve `routes`. The server must be destroyed before the actor
+/// system.
 door::service door_service(caf::actor_system& system, router routes);
 
 /// The same for a dispatcher that exists already.

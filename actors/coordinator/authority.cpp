@@ -18,8 +18,8 @@ authority_actor::behavior_type authority_state::make_behavior() {
   if (auto ok = claim(); !ok)
     slog::error("the coordinator cannot claim leadership: {}", ok.error().detail);
   return {
-    [this](const txn_ptr& x) { return apply(*x); },
-    [this](const range_request& x) { return range(x); },
+      [this](const txn_ptr& x) { return apply(*x); },
+      [this](const range_request& x) { return range(x); },
   };
 }
 

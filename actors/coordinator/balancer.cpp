@@ -14,10 +14,10 @@ balancer_state::balancer_state(interface::pointer self, conductor_actor conducto
 
 proposals_actor::behavior_type balancer_state::make_behavior() {
   return {
-    [this](const proposals_ptr& all) {
-      for (auto& one : *all)
-        take(one);
-    },
+      [this](const proposals_ptr& all) {
+        for (auto& one : *all)
+          take(one);
+      },
   };
 }
 
@@ -38,8 +38,8 @@ template <class Order>
 void balancer_state::begin(std::uint64_t volume, Order order) {
   busy_.insert(volume);
   self_->request(conductor_, work_timeout, std::move(order))
-    .then([this, volume](const finish_ptr&) { busy_.erase(volume); },
-          [this, volume](const caf::error&) { busy_.erase(volume); });
+      .then([this, volume](const finish_ptr&) { busy_.erase(volume); },
+            [this, volume](const caf::error&) { busy_.erase(volume); });
 }
 
 } // namespace foreshift::control

@@ -20,29 +20,29 @@ board_state::board_state(interface::pointer self, const clock_source& clock, pol
 board_actor::behavior_type board_state::make_behavior() {
   compat::send_later(self_, board_actor{self_}, rules_.cycle_interval, tick{});
   return {
-    [this](const packet<schema::ForecastReport>& x) { return take(x); },
-    [this](const packet<schema::AffinityGet>& x) { return matrix(x.read().getVolume().cStr()); },
-    [this](const packet<schema::HotGet>& x) { return hot(x); },
-    [this](const packet<schema::PlanGet>& x) { return make(x); },
-    [this](const survey_request& x) { return look(x); },
-    [this](cycle_request) { return phases_; },
-    [this](const proposals_actor& x) { background_ = x; },
-    [this](const flip_measured& x) {
-      flips_us_.push_back(x.total_us);
-      if (flips_us_.size() > flips_kept)
-        flips_us_.pop_front();
-    },
-    [this](const volume_changed& x) { changed(x.now); },
-    [this](const host_changed& x) {
-      if (x.now->dropped)
-        hosts_.erase(x.now->address.name);
-      else
-        hosts_[x.now->address.name] = x.now;
-    },
-    [this](tick) {
-      cycle();
-      compat::send_later(self_, board_actor{self_}, rules_.cycle_interval, tick{});
-    },
+      [this](const packet<schema::ForecastReport>& x) { return take(x); },
+      [this](const packet<schema::AffinityGet>& x) { return matrix(x.read().getVolume().cStr()); },
+      [this](const packet<schema::HotGet>& x) { return hot(x); },
+      [this](const packet<schema::PlanGet>& x) { return make(x); },
+      [this](const survey_request& x) { return look(x); },
+      [this](cycle_request) { return phases_; },
+      [this](const proposals_actor& x) { background_ = x; },
+      [this](const flip_measured& x) {
+        flips_us_.push_back(x.total_us);
+        if (flips_us_.size() > flips_kept)
+          flips_us_.pop_front();
+      },
+      [this](const volume_changed& x) { changed(x.now); },
+      [this](const host_changed& x) {
+        if (x.now->dropped)
+          hosts_.erase(x.now->address.name);
+        else
+          hosts_[x.now->address.name] = x.now;
+      },
+      [this](tick) {
+        cycle();
+        compat::send_later(self_, board_actor{self_}, rules_.cycle_interval, tick{});
+      },
   };
 }
 
@@ -72,8 +72,8 @@ caf::result<ack> board_state::take(const packet<schema::ForecastReport>& x) {
   // A former holder's last words must not replace what the present one says.
   if (holder != host && !holder.empty() && known != outlooks_.end() && known->second.host == holder)
     return ack{};
-  outlooks_[in.getVolume()]
-    = {x, std::make_shared<const forecast>(decode_forecast(in)), std::move(host)};
+  outlooks_[in.getVolume()] = {x, std::make_shared<const forecast>(decode_forecast(in)),
+                               std::move(host)};
   return ack{};
 }
 
@@ -170,7 +170,8 @@ caf::result<packet<schema::Hot>> board_state::hot(const packet<schema::HotGet>& 
       listed.setWithCaveats(i, all[i]);
     for (auto heat : all)
       if (heat.getExtent() < extents) {
-        auto slice = static_cast<unsigned>(std::uint64_t{heat.getExtent()} * strip_slices / extents);
+        auto slice =
+            static_cast<unsigned>(std::uint64_t{heat.getExtent()} * strip_slices / extents);
         strip.set(slice, strip[slice] + heat.getReads() + heat.getWrites());
       }
   });

@@ -2,7 +2,7 @@
 #pragma once
 
 #include "actors/base/hosted.hpp"
-#include "actors/coordinator/messages.hpp"
+#include "actors/coordinator/interfaces.hpp"
 #include "actors/coordinator/options.hpp"
 #include "actors/coordinator/volume_info.hpp"
 #include "core/base/clock.hpp"
@@ -36,8 +36,9 @@ private:
   caf::result<packet<schema::Plan>> make(const packet<schema::PlanGet>& x);
   caf::result<survey_ptr> look(const survey_request& x) const;
   void cycle();
-  std::vector<proposal> propose() const;
-  std::optional<proposal> propose(const volume_entry& volume, bool lease_settled) const;
+  std::vector<proposal> propose(const std::vector<host_view>& hosts) const;
+  std::optional<proposal> propose(const volume_entry& volume,
+                                  const std::vector<host_view>& hosts) const;
   void changed(const volume_ptr& now);
   result<volume_ptr> find(const std::string& volume) const;
   const forecast* expected_of(std::uint64_t volume) const;

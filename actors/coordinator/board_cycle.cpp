@@ -103,14 +103,14 @@ void board_state::cycle() {
     (void)affinity_scores(views, hosts);
     (void)affinity_pulls(views, hosts);
   });
-  timed("plan", [&] { proposals = propose(); });
+  timed("plan", [&] { proposals = propose(hosts); });
   phases_ = phases;
   if (background_ && !proposals.empty())
     self_->send(background_,
                 proposals_ptr{std::make_shared<const std::vector<proposal>>(std::move(proposals))});
 }
 
-std::vector<proposal> board_state::propose() const {
+std::vector<proposal> board_state::propose(const std::vector<host_view>& hosts) const {
   std::vector<proposal> all;
   if (!rules_.background)
     return all;
@@ -118,24 +118,24 @@ std::vector<proposal> board_state::propose() const {
   for (auto& [id, entry] : volumes_) {
     auto at = settled_ns_.find(id);
     bool settled = at == settled_ns_.end() || clock_.monotonic_ns() - at->second >= hold_ns;
-    if (auto one = propose(*entry, settled))
+    if (auto one = settled ? propose(*entry, hosts) : std::nullopt)
       all.push_back(*std::move(one));
   }
   return all;
 }
 
 /// Hot extents that are elsewhere come to the VCI's host; replicas above the factor go.
-std::optional<proposal> board_state::propose(const volume_entry& volume, bool lease_settled) const {
+std::optional<proposal> board_state::propose(const volume_entry& volume,
+                                             const std::vector<host_view>& hosts) const {
   auto& facts = volume.facts;
   auto& holder = facts.lease.holder;
-  if (holder.empty() || facts.lease.prepared.id != 0 || !lease_settled)
+  if (holder.empty() || facts.lease.prepared.id != 0)
     return std::nullopt;
   auto host = hosts_.find(holder);
   if (host == hosts_.end() || !host->second->up)
     return std::nullopt;
   proposal out;
   out.volume = volume.id();
-  auto hosts = host_views();
   if (auto* expected = expected_of(volume.id())) {
     auto request = request_to(holder);
     request.gain_min = rules_.background_gain_min;

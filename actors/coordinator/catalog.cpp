@@ -20,7 +20,9 @@ constexpr auto store_timeout = 30s;
 constexpr auto tell_timeout = 3s;
 constexpr const char* id_key = "ids/volume";
 
-std::string name_key(std::string_view name) { return fmt::format("names/{}", name); }
+std::string name_key(std::string_view name) {
+  return fmt::format("names/{}", name);
+}
 
 txn_ptr make_txn(std::vector<compare> compares, std::vector<store_op> ops) {
   return std::make_shared<const txn_request>(txn_request{std::move(compares), std::move(ops)});
@@ -45,22 +47,22 @@ catalog_actor::behavior_type catalog_state::make_behavior() {
   recover();
   self_->send(membership_, subscribe{watcher_actor{catalog_actor{self_}}});
   return {
-    [this](const packet<schema::VolumeCreate>& x) { return create(x); },
-    [this](const packet<schema::VolumeDelete>& x) { return erase(x.read().getName().cStr()); },
-    [this](const facts_request& x) { return facts(x.volume); },
-    [this](const commit_request& x) { return commit(x); },
-    [this](const subscribe& x) {
-      watchers_.push_back(x.who);
-      for (auto& [id, volume] : volumes_)
-        self_->send(x.who, volume_changed{volume});
-    },
-    [this](const host_changed& x) {
-      if (x.now->dropped)
-        hosts_.erase(x.now->address.name);
-      else
-        hosts_[x.now->address.name] = x.now;
-    },
-    [](const volume_changed&) {},
+      [this](const packet<schema::VolumeCreate>& x) { return create(x); },
+      [this](const packet<schema::VolumeDelete>& x) { return erase(x.read().getName().cStr()); },
+      [this](const facts_request& x) { return facts(x.volume); },
+      [this](const commit_request& x) { return commit(x); },
+      [this](const subscribe& x) {
+        watchers_.push_back(x.who);
+        for (auto& [id, volume] : volumes_)
+          self_->send(x.who, volume_changed{volume});
+      },
+      [this](const host_changed& x) {
+        if (x.now->dropped)
+          hosts_.erase(x.now->address.name);
+        else
+          hosts_[x.now->address.name] = x.now;
+      },
+      [](const volume_changed&) {},
   };
 }
 
@@ -76,11 +78,11 @@ void catalog_state::tell_all(const std::set<std::string>& to, const door::envelo
   };
   for (auto& host : to)
     self_->request(membership_, tell_timeout + 1s, relay{host, sealed{request}, tell_timeout})
-      .then([one_less](const sealed&) mutable { one_less(); },
-            [one_less, host](const caf::error& why) mutable {
-              slog::warn("host {} was not told: {}", host, to_fault(why).detail);
-              one_less();
-            });
+        .then([one_less](const sealed&) mutable { one_less(); },
+              [one_less, host](const caf::error& why) mutable {
+                slog::warn("host {} was not told: {}", host, to_fault(why).detail);
+                one_less();
+              });
 }
 
 result<volume_shape> catalog_state::shape_of(schema::VolumeCreate::Reader x) const {
@@ -129,25 +131,25 @@ catalog_state::create(const packet<schema::VolumeCreate>& x) {
   compares.push_back({name_key(shape.name), 0});
   auto reply = self_->make_response_promise<packet<schema::VolumeInfo>>();
   self_->request(authority_, store_timeout, make_txn(std::move(compares), std::move(ops)))
-    .then(
-      [this, reply, entry](std::uint64_t revision) mutable {
-        entry->facts.lease_revision = entry->facts.placement_revision = revision;
-        volumes_[entry->id()] = entry;
-        publish(entry);
-        note("info", entry->name(),
-             fmt::format("created: {}", format_bytes(entry->facts.shape().size_bytes)));
-        auto& homes = entry->facts.shape().homes;
-        tell_all({homes.begin(), homes.end()},
-                 lease::configure(with_peers(*entry), entry->created_ms),
-                 [this, reply, entry]() mutable {
-                   reply.deliver(packet<schema::VolumeInfo>::make(
-                     [&](auto out) { encode_volume(*entry, hosts_, out); }));
-                 });
-      },
-      [this, reply, taken = shape.name](const caf::error& why) mutable {
-        names_.erase(taken);
-        reply.deliver(why);
-      });
+      .then(
+          [this, reply, entry](std::uint64_t revision) mutable {
+            entry->facts.lease_revision = entry->facts.placement_revision = revision;
+            volumes_[entry->id()] = entry;
+            publish(entry);
+            note("info", entry->name(),
+                 fmt::format("created: {}", format_bytes(entry->facts.shape().size_bytes)));
+            auto& homes = entry->facts.shape().homes;
+            tell_all({homes.begin(), homes.end()},
+                     lease::configure(with_peers(*entry), entry->created_ms),
+                     [this, reply, entry]() mutable {
+                       reply.deliver(packet<schema::VolumeInfo>::make(
+                           [&](auto out) { encode_volume(*entry, hosts_, out); }));
+                     });
+          },
+          [this, reply, taken = shape.name](const caf::error& why) mutable {
+            names_.erase(taken);
+            reply.deliver(why);
+          });
   return reply;
 }
 
@@ -169,25 +171,25 @@ caf::result<ack> catalog_state::erase(const std::string& volume) {
   compares.push_back({lease::lease_key(id), entry->facts.lease_revision});
   compares.push_back({lease::placement_key(id), entry->facts.placement_revision});
   std::vector<store_op> ops;
-  for (auto& key : {name_key(volume), lease::volume_key(id), lease::lease_key(id),
-                    lease::placement_key(id)})
+  for (auto& key :
+       {name_key(volume), lease::volume_key(id), lease::lease_key(id), lease::placement_key(id)})
     ops.push_back({key, std::nullopt});
   auto reply = self_->make_response_promise<ack>();
   self_->request(authority_, store_timeout, make_txn(std::move(compares), std::move(ops)))
-    .then(
-      [this, reply, entry](std::uint64_t) mutable {
-        auto gone = std::make_shared<volume_entry>(*entry);
-        gone->erased = true;
-        volumes_.erase(gone->id());
-        names_.erase(gone->name());
-        publish(gone);
-        note("info", gone->name(), "deleted");
-        std::set<std::string> to;
-        for (auto& [host, known_host] : hosts_)
-          to.insert(host);
-        tell_all(to, lease::forget(gone->id()), [reply]() mutable { reply.deliver(ack{}); });
-      },
-      [reply](const caf::error& why) mutable { reply.deliver(why); });
+      .then(
+          [this, reply, entry](std::uint64_t) mutable {
+            auto gone = std::make_shared<volume_entry>(*entry);
+            gone->erased = true;
+            volumes_.erase(gone->id());
+            names_.erase(gone->name());
+            publish(gone);
+            note("info", gone->name(), "deleted");
+            std::set<std::string> to;
+            for (auto& [host, known_host] : hosts_)
+              to.insert(host);
+            tell_all(to, lease::forget(gone->id()), [reply]() mutable { reply.deliver(ack{}); });
+          },
+          [reply](const caf::error& why) mutable { reply.deliver(why); });
   return reply;
 }
 
@@ -210,12 +212,12 @@ caf::result<std::uint64_t> catalog_state::commit(const commit_request& x) {
     return to_caf(fault{errc::not_found, fmt::format("no volume with id {}", x.volume)});
   auto reply = self_->make_response_promise<std::uint64_t>();
   self_->request(authority_, store_timeout, x.txn)
-    .then(
-      [this, reply, x](std::uint64_t revision) mutable {
-        apply(x.volume, *x.txn, revision);
-        reply.deliver(revision);
-      },
-      [reply](const caf::error& why) mutable { reply.deliver(why); });
+      .then(
+          [this, reply, x](std::uint64_t revision) mutable {
+            apply(x.volume, *x.txn, revision);
+            reply.deliver(revision);
+          },
+          [reply](const caf::error& why) mutable { reply.deliver(why); });
   return reply;
 }
 

@@ -56,19 +56,18 @@ result<void> put(lease::volume_facts& facts, std::string_view key,
 
 void catalog_state::recover() {
   self_->request(authority_, 60s, range_request{""})
-    .await([this](const stored_ptr& all) { load(*all); },
-           [this](const caf::error& why) {
-             slog::error("the catalog cannot be read: {}", to_fault(why).detail);
-             self_->quit(why);
-           });
+      .await([this](const stored_ptr& all) { load(*all); },
+             [this](const caf::error& why) {
+               slog::error("the catalog cannot be read: {}", to_fault(why).detail);
+               self_->quit(why);
+             });
 }
 
 void catalog_state::load(const std::vector<stored>& records) {
   std::map<std::uint64_t, std::shared_ptr<volume_entry>> found;
   for (auto& record : records) {
     if (record.key == "ids/volume")
-      std::from_chars(record.value.data(), record.value.data() + record.value.size(),
-                      last_volume_);
+      std::from_chars(record.value.data(), record.value.data() + record.value.size(), last_volume_);
     if (!record.key.starts_with("volumes/"))
       continue;
     auto spec = packet<schema::VolumeSpec>::admit(as_bytes(record.value));

@@ -41,8 +41,8 @@ cell spawn_cell(caf::actor_system& system, std::shared_ptr<store> keeper, agent_
   x.authority = options.detached ? system.spawn<authority, caf::detached>(keeper)
                                  : system.spawn<authority>(keeper);
   x.events = system.spawn<events>(x.authority, clock);
-  x.membership = system.spawn<membership>(x.authority, x.events, std::move(connect), clock, rules,
-                                          token);
+  x.membership =
+      system.spawn<membership>(x.authority, x.events, std::move(connect), clock, rules, token);
   x.catalog = system.spawn<catalog>(x.authority, x.membership, x.events, clock);
   x.board = system.spawn<board>(clock, rules);
   caf::anon_send(x.membership, subscribe{watcher_actor{x.board}});
@@ -61,22 +61,22 @@ router cell::routes(const std::string& version) const {
   roles people{"tool", "local"};
   router out;
   out.serve<host_verbs>(membership, agents)
-    .serve<forecast_verbs>(board, agents)
-    .serve<volume_verbs>(catalog, people)
-    .serve<insight_verbs>(board, people)
-    .serve<task_verbs>(conductor, people, task_timeout)
-    .serve<events_verbs>(events, people, events_timeout)
-    .serve<directory_verbs>(directory, people)
-    .check<schema::HostHello>([](schema::HostHello::Reader x, const door::peer& from) {
-      return speaks_for(x.getAddress().getName().cStr(), from);
-    })
-    .check<schema::HostReport>([](schema::HostReport::Reader x, const door::peer& from) {
-      return speaks_for(x.getHost().cStr(), from);
-    })
-    .check<schema::ForecastReport>([](schema::ForecastReport::Reader x, const door::peer& from) {
-      return speaks_for(x.getForecast().getHost().cStr(), from);
-    })
-    .pong("coordinator", "", version);
+      .serve<forecast_verbs>(board, agents)
+      .serve<volume_verbs>(catalog, people)
+      .serve<insight_verbs>(board, people)
+      .serve<task_verbs>(conductor, people, task_timeout)
+      .serve<events_verbs>(events, people, events_timeout)
+      .serve<directory_verbs>(directory, people)
+      .check<schema::HostHello>([](schema::HostHello::Reader x, const door::peer& from) {
+        return speaks_for(x.getAddress().getName().cStr(), from);
+      })
+      .check<schema::HostReport>([](schema::HostReport::Reader x, const door::peer& from) {
+        return speaks_for(x.getHost().cStr(), from);
+      })
+      .check<schema::ForecastReport>([](schema::ForecastReport::Reader x, const door::peer& from) {
+        return speaks_for(x.getForecast().getHost().cStr(), from);
+      })
+      .pong("coordinator", "", version);
   return out;
 }
 
@@ -98,7 +98,7 @@ agent_connector door_connector(caf::actor_system& system, door::io_thread& io,
   return [&system, &io, tls](const lease::host_address& host) -> courier_actor {
     auto server_name = host.agent.substr(0, host.agent.rfind(':'));
     std::shared_ptr<door::client> to = door::client::open(
-      io, {.address = host.agent, .tls = tls, .server_name = tls.empty() ? "" : server_name});
+        io, {.address = host.agent, .tls = tls, .server_name = tls.empty() ? "" : server_name});
     return spawn_remote<ping_verbs>(system, std::move(to), {.timeout = agent_timeout});
   };
 }

@@ -2,8 +2,8 @@
 #pragma once
 
 #include "actors/base/router.hpp"
+#include "actors/coordinator/interfaces.hpp"
 #include "actors/coordinator/membership.hpp"
-#include "actors/coordinator/messages.hpp"
 #include "actors/coordinator/options.hpp"
 #include "core/base/clock.hpp"
 #include "core/store/store.hpp"
@@ -42,7 +42,6 @@ cell spawn_cell(caf::actor_system& system, std::shared_ptr<store> keeper, agent_
                 const clock_source& clock, const cell_options& options);
 
 /// Couriers through `io` to agents' doors. `io` must outlive the actors.
-agent_connector door_connector(caf::actor_system& system, door::io_thread& io,
-                               door::tls_files tls);
+agent_connector door_connector(caf::actor_system& system, door::io_thread& io, door::tls_files tls);
 
 } // namespace foreshift::control

@@ -32,56 +32,56 @@ conductor_actor::behavior_type conductor_state::make_behavior() {
   self_->send(around_.membership, subscribe{watcher_actor{me}});
   compat::send_later(self_, me, heal_interval, tick{});
   return {
-    [this](const packet<schema::VolumeAttach>& x) { return attach(x); },
-    [this](const packet<schema::VolumeDetach>& x) { return detach(x); },
-    [this](const packet<schema::FlipStart>& x) { return flip(x); },
-    [this](const packet<schema::MigrateStart>& x) { return migrate(x); },
-    [this](const packet<schema::TaskList>& x) { return book_.list(x.read().getAll()); },
-    [this](const packet<schema::TaskShow>& x) { return show(x.read().getId()); },
-    [this](const packet<schema::TaskCancel>& x) { return cancel(x.read().getId()); },
-    [this](const load_order& x) { return load(x); },
-    [this](const section_left& x) { leave_section(x.run); },
-    [this](const run_note& x) { noted(x); },
-    [this](const run_ended& x) { run_over(x); },
-    [this](const move_order& x) { return move(x); },
-    [this](const retire_order& x) { return retire(x); },
-    [this](const flip_order& x) { return flip_of(x); },
-    [this](const run_due& x) { launch(x.run); },
-    [this](const stop_moves& x) { cancel_moves(x.volume); },
-    [this](const task_update& x) { update(x); },
-    [this](const task_ended& x) { end_task(x.task, x.flip, x.why); },
-    [this](activity_request) { return activity_now(); },
-    [this](const volume_changed& x) { changed(x.now); },
-    [this](const host_changed& x) { reported(x.now); },
-    [this](tick) {
-      heal();
-      compat::send_later(self_, conductor_actor{self_}, heal_interval, tick{});
-    },
+      [this](const packet<schema::VolumeAttach>& x) { return attach(x); },
+      [this](const packet<schema::VolumeDetach>& x) { return detach(x); },
+      [this](const packet<schema::FlipStart>& x) { return flip(x); },
+      [this](const packet<schema::MigrateStart>& x) { return migrate(x); },
+      [this](const packet<schema::TaskList>& x) { return book_.list(x.read().getAll()); },
+      [this](const packet<schema::TaskShow>& x) { return show(x.read().getId()); },
+      [this](const packet<schema::TaskCancel>& x) { return cancel(x.read().getId()); },
+      [this](const load_order& x) { return load(x); },
+      [this](const section_left& x) { leave_section(x.run); },
+      [this](const run_note& x) { noted(x); },
+      [this](const run_ended& x) { run_over(x); },
+      [this](const move_order& x) { return move(x); },
+      [this](const retire_order& x) { return retire(x); },
+      [this](const flip_order& x) { return flip_of(x); },
+      [this](const run_due& x) { launch(x.run); },
+      [this](const stop_moves& x) { cancel_moves(x.volume); },
+      [this](const task_update& x) { update(x); },
+      [this](const task_ended& x) { end_task(x.task, x.flip, x.why); },
+      [this](activity_request) { return activity_now(); },
+      [this](const volume_changed& x) { changed(x.now); },
+      [this](const host_changed& x) { reported(x.now); },
+      [this](tick) {
+        heal();
+        compat::send_later(self_, conductor_actor{self_}, heal_interval, tick{});
+      },
   };
 }
 
 void conductor_state::recover() {
   self_->request(around_.authority, 30s, range_request{"tasks/"})
-    .await(
-      [this](const stored_ptr& all) {
-        for (auto& record : *all)
-          if (auto x = packet<schema::Task>::admit(as_bytes(record.value))) {
-            auto known = decode_task(x->read());
-            if (known.running())
-              orphans_.insert(known.id);
-            book_.restore(std::move(known));
-          }
-      },
-      [this](const caf::error& why) { self_->quit(why); });
+      .await(
+          [this](const stored_ptr& all) {
+            for (auto& record : *all)
+              if (auto x = packet<schema::Task>::admit(as_bytes(record.value))) {
+                auto known = decode_task(x->read());
+                if (known.running())
+                  orphans_.insert(known.id);
+                book_.restore(std::move(known));
+              }
+          },
+          [this](const caf::error& why) { self_->quit(why); });
   self_->request(around_.authority, 30s, range_request{"ids/move"})
-    .await(
-      [this](const stored_ptr& all) {
-        for (auto& record : *all)
-          std::from_chars(record.value.data(), record.value.data() + record.value.size(),
-                          next_move_);
-        moves_reserved_ = next_move_;
-      },
-      [this](const caf::error& why) { self_->quit(why); });
+      .await(
+          [this](const stored_ptr& all) {
+            for (auto& record : *all)
+              std::from_chars(record.value.data(), record.value.data() + record.value.size(),
+                              next_move_);
+            moves_reserved_ = next_move_;
+          },
+          [this](const caf::error& why) { self_->quit(why); });
 }
 
 /// What every task needs first: a volume that no other task holds.
@@ -164,8 +164,7 @@ conductor_state::task_promise conductor_state::flip(const packet<schema::FlipSta
   return run_to_end(std::move(made), x.read().getForce());
 }
 
-caf::result<packet<schema::Task>>
-conductor_state::migrate(const packet<schema::MigrateStart>& x) {
+caf::result<packet<schema::Task>> conductor_state::migrate(const packet<schema::MigrateStart>& x) {
   auto want = x.read();
   std::string to = want.getTo().cStr();
   auto made = prepare_task(schema::TaskKind::MIGRATE, want.getVolume().cStr(), to);
@@ -174,12 +173,13 @@ conductor_state::migrate(const packet<schema::MigrateStart>& x) {
   if (auto ok = check_destination(to); !ok)
     return to_caf(ok.error());
   if (made->from.empty())
-    return to_caf(fault{errc::precondition,
-                        fmt::format("volume '{}' is not attached; attach it at host '{}'",
-                                    made->name, to)});
+    return to_caf(
+        fault{errc::precondition,
+              fmt::format("volume '{}' is not attached; attach it at host '{}'", made->name, to)});
   if (made->from == to)
     return to_caf(fault{errc::precondition, fmt::format("volume '{}' is already attached at host "
-                                                        "'{}'", made->name, to)});
+                                                        "'{}'",
+                                                        made->name, to)});
   if (!(want.getGate() >= 0 && want.getGate() <= 1))
     return to_caf(fault{errc::invalid, "the gate is a share between 0 and 1"});
   made->gate = want.getGate();

@@ -2,7 +2,7 @@
 #pragma once
 
 #include "actors/base/hosted.hpp"
-#include "actors/coordinator/messages.hpp"
+#include "actors/coordinator/interfaces.hpp"
 #include "actors/coordinator/options.hpp"
 #include "actors/coordinator/task_book.hpp"
 #include "actors/coordinator/volume_info.hpp"
@@ -47,9 +47,9 @@ private:
   struct run {
     run_kind kind = run_kind::flip;
     std::uint64_t volume = 0;
-    std::uint64_t task = 0;       ///< Flip: whose.
-    std::uint64_t move = 0;       ///< Move: its id.
-    runner_actor actor;           ///< Invalid while it waits for tokens.
+    std::uint64_t task = 0; ///< Flip: whose.
+    std::uint64_t move = 0; ///< Move: its id.
+    runner_actor actor;     ///< Invalid while it waits for tokens.
     std::unique_ptr<lease::machine> waiting;
     std::function<void(finish_ptr)> then;
     std::int64_t began_ms = 0, began_ns = 0;
@@ -106,6 +106,7 @@ private:
   void changed(const volume_ptr& now);
   void reported(const host_ptr& now);
   void check_row(const host_entry& host, schema::PlaneVolume::Reader row);
+  bool misses_lease(const host_entry& host, const volume_entry& volume);
   void heal();
   void heal(const volume_entry& x);
   void close_orphan(std::uint64_t task);
@@ -123,6 +124,7 @@ private:
   std::map<std::uint64_t, section> sections_; ///< By volume.
   std::map<std::uint64_t, volume_ptr> volumes_;
   std::map<std::string, std::uint64_t> names_;
+  std::map<std::string, std::set<std::uint64_t>> held_; ///< Volumes by holder.
   std::set<std::uint64_t> erased_;
   host_table hosts_;
   std::map<std::uint64_t, int> suspicions_; ///< Reports in a row that miss the holder's lease.
@@ -130,7 +132,7 @@ private:
   token_bucket tokens_;
   std::uint64_t last_run_ = 0;
   std::uint64_t next_move_ = 1;
-  std::uint64_t moves_reserved_ = 0; ///< Ids below are ours to give out.
+  std::uint64_t moves_reserved_ = 0;                         ///< Ids below are ours to give out.
   std::deque<std::pair<std::int64_t, std::uint64_t>> moved_; ///< (when, bytes) of late.
   activity last_;
 };

@@ -26,6 +26,10 @@ constexpr int suspicions_max = 3;
 
 void conductor_state::changed(const volume_ptr& now) {
   book_.seen(now->facts.lease.prepared.id);
+  if (auto former = volumes_.find(now->id()); former != volumes_.end())
+    held_[former->second->facts.lease.holder].erase(now->id());
+  if (!now->erased)
+    held_[now->facts.lease.holder].insert(now->id());
   if (now->erased) {
     volumes_.erase(now->id());
     names_.erase(now->name());
@@ -51,20 +55,27 @@ void conductor_state::reported(const host_ptr& now) {
     return;
   for (auto row : now->report.read().getPlane().getVolumes())
     check_row(*now, row);
-  for (auto& [id, volume] : volumes_) {
-    auto& lease = volume->facts.lease;
-    if (lease.holder != host)
-      continue;
-    schema::PlaneVolume::Reader row;
-    bool holds = find_volume(*now, id, row) && row.getState() == schema::LeaseState::PRIMARY
-                 && row.getEpoch() == lease.held_epoch;
-    bool quiet = !flipping(id) && lease.prepared.id == 0;
-    suspicions_[id] = holds || !quiet ? 0 : suspicions_[id] + 1;
-    if (suspicions_[id] >= suspicions_max) {
-      suspicions_[id] = 0;
-      reattach(*volume);
-    }
+  std::vector<std::uint64_t> lost;
+  for (auto id : held_[host])
+    if (misses_lease(*now, *volumes_.at(id)) && ++suspicions_[id] >= suspicions_max)
+      lost.push_back(id);
+  for (auto id : lost) {
+    suspicions_.erase(id);
+    reattach(*volumes_.at(id));
   }
+}
+
+/// Whether the holder's report says that it does not serve what the record says it holds.
+bool conductor_state::misses_lease(const host_entry& host, const volume_entry& volume) {
+  auto& lease = volume.facts.lease;
+  schema::PlaneVolume::Reader row;
+  bool holds = find_volume(host, volume.id(), row) && row.getState() == schema::LeaseState::PRIMARY
+               && row.getEpoch() == lease.held_epoch;
+  if (holds || flipping(volume.id()) || lease.prepared.id != 0) {
+    suspicions_.erase(volume.id());
+    return false;
+  }
+  return true;
 }
 
 void conductor_state::check_row(const host_entry& host, schema::PlaneVolume::Reader row) {
@@ -84,20 +95,21 @@ void conductor_state::check_row(const host_entry& host, schema::PlaneVolume::Rea
   if (active && facts.lease.holder != where)
     tell(where, lease::release(row.getId(), row.getEpoch()));
   for (auto move : row.getMoves()) {
-    bool running = std::any_of(runs_.begin(), runs_.end(),
-                               [&](auto& x) { return x.second.move == move; });
+    bool running =
+        std::any_of(runs_.begin(), runs_.end(), [&](auto& x) { return x.second.move == move; });
     if (!running && !facts.moves.contains(move))
       tell(where, lease::abort_staged(row.getId(), move));
   }
 }
 
 void conductor_state::tell(const std::string& host, door::envelope request) {
-  self_->request(around_.membership, tell_timeout + 1s,
-                 relay{host, sealed{std::move(request)}, tell_timeout})
-    .then([](const sealed&) {},
-          [host](const caf::error& why) {
-            slog::debug("host {} was not told: {}", host, to_fault(why).detail);
-          });
+  self_
+      ->request(around_.membership, tell_timeout + 1s,
+                relay{host, sealed{std::move(request)}, tell_timeout})
+      .then([](const sealed&) {},
+            [host](const caf::error& why) {
+              slog::debug("host {} was not told: {}", host, to_fault(why).detail);
+            });
 }
 
 void conductor_state::heal() {
@@ -159,19 +171,18 @@ void conductor_state::close_orphan(std::uint64_t task) {
     if (!orphans_.erase(task) || !owner)
       return;
     // The commit may have been the last thing that the former process did.
-    bool arrived = lease && lease->holder == owner->to
-                   && owner->kind != schema::TaskKind::BALANCE;
+    bool arrived = lease && lease->holder == owner->to && owner->kind != schema::TaskKind::BALANCE;
     std::optional<fault> why;
     if (!arrived)
       why = fault{errc::failed, "the coordinator restarted; the volume stays where it was"};
     end_task(task, nullptr, why);
   };
   self_->request(around_.catalog, facts_timeout, facts_request{x->volume})
-    .then([over](const facts_ptr& facts) { over(facts->lease); },
-          [over](const caf::error& why) {
-            if (to_fault(why).code == errc::not_found)
-              over(std::nullopt);
-          });
+      .then([over](const facts_ptr& facts) { over(facts->lease); },
+            [over](const caf::error& why) {
+              if (to_fault(why).code == errc::not_found)
+                over(std::nullopt);
+            });
 }
 
 /// The holder's data plane lost the lease (a crash took its memory): promote it afresh.

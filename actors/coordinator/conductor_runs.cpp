@@ -118,8 +118,8 @@ caf::result<facts_ptr> conductor_state::load(const load_order& x) {
 
 void conductor_state::deliver_facts(std::uint64_t volume, facts_promise reply) {
   self_->request(around_.catalog, facts_timeout, facts_request{volume})
-    .then([reply](const facts_ptr& facts) mutable { reply.deliver(facts); },
-          [reply](const caf::error& why) mutable { reply.deliver(why); });
+      .then([reply](const facts_ptr& facts) mutable { reply.deliver(facts); },
+            [reply](const caf::error& why) mutable { reply.deliver(why); });
 }
 
 void conductor_state::check_settled(std::uint64_t volume) {
@@ -155,10 +155,10 @@ std::uint64_t conductor_state::take_move_id() {
     auto txn = std::make_shared<const txn_request>(txn_request{{}, std::move(ops)});
     // The authority takes requests in order: this one is durable before the move's own record.
     self_->request(around_.authority, store_timeout, txn_ptr{txn})
-      .then([](std::uint64_t) {},
-            [](const caf::error& why) {
-              slog::error("move ids are not reserved: {}", to_fault(why).detail);
-            });
+        .then([](std::uint64_t) {},
+              [](const caf::error& why) {
+                slog::error("move ids are not reserved: {}", to_fault(why).detail);
+              });
   }
   return next_move_++;
 }

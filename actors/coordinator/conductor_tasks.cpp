@@ -17,7 +17,9 @@ constexpr auto store_timeout = 30s;
 constexpr auto carry_timeout = 2s;
 constexpr std::int64_t rate_window_ns = 5'000'000'000;
 
-std::string subject(std::uint64_t id) { return fmt::format("task {}", id); }
+std::string subject(std::uint64_t id) {
+  return fmt::format("task {}", id);
+}
 
 } // namespace
 
@@ -44,20 +46,21 @@ void conductor_state::carry_forecast(const task& x) {
   if (x.from.empty() || x.to.empty() || x.from == x.to)
     return;
   auto take = packet<schema::ForecastTake>::make([&](auto out) { out.setVolume(x.volume); });
-  self_->request(around_.membership, carry_timeout + 1s,
-                 relay{x.from, sealed{door::wrap(take)}, carry_timeout})
-    .then(
-      [this, to = x.to](const sealed& got) {
-        auto state = door::unwrap<schema::ForecastState>(*got);
-        if (!state)
-          return;
-        tell(to, door::wrap(packet<schema::ForecastCarry>::make(
-                   [&](auto out) { out.setState(state->read()); })));
-      },
-      [id = x.id](const caf::error& why) {
-        slog::info("task {} goes on without the forecaster's memory: {}", id,
-                   to_fault(why).detail);
-      });
+  self_
+      ->request(around_.membership, carry_timeout + 1s,
+                relay{x.from, sealed{door::wrap(take)}, carry_timeout})
+      .then(
+          [this, to = x.to](const sealed& got) {
+            auto state = door::unwrap<schema::ForecastState>(*got);
+            if (!state)
+              return;
+            tell(to, door::wrap(packet<schema::ForecastCarry>::make(
+                         [&](auto out) { out.setState(state->read()); })));
+          },
+          [id = x.id](const caf::error& why) {
+            slog::info("task {} goes on without the forecaster's memory: {}", id,
+                       to_fault(why).detail);
+          });
 }
 
 /// The phases of a flip that a migration asked for, or a plain flip's.
@@ -135,10 +138,10 @@ void conductor_state::save(const task& x) {
     ops.push_back({task_key(gone), std::nullopt});
   auto txn = std::make_shared<const txn_request>(txn_request{{}, std::move(ops)});
   self_->request(around_.authority, store_timeout, txn_ptr{txn})
-    .then([](std::uint64_t) {},
-          [id = x.id](const caf::error& why) {
-            slog::error("task {} is not stored: {}", id, to_fault(why).detail);
-          });
+      .then([](std::uint64_t) {},
+            [id = x.id](const caf::error& why) {
+              slog::error("task {} is not stored: {}", id, to_fault(why).detail);
+            });
 }
 
 void conductor_state::note(std::string level, std::string about, std::string text) {

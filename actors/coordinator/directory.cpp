@@ -26,24 +26,24 @@ directory_actor::behavior_type directory_state::make_behavior() {
   self_->send(around_.membership, subscribe{watcher_actor{me}});
   self_->send(around_.catalog, subscribe{watcher_actor{me}});
   return {
-    [this](const packet<schema::StatusGet>&) { return status(); },
-    [this](const packet<schema::HostList>&) { return hosts(); },
-    [this](const packet<schema::HostShow>& x) { return host(x.read().getName().cStr()); },
-    [this](const packet<schema::HostDrop>& x) { return drop(x); },
-    [this](const packet<schema::VolumeList>&) { return volumes(); },
-    [this](const packet<schema::VolumeShow>& x) { return volume(x.read().getName().cStr()); },
-    [this](const volume_changed& x) {
-      if (x.now->erased)
-        volumes_.erase(x.now->name());
-      else
-        volumes_[x.now->name()] = x.now;
-    },
-    [this](const host_changed& x) {
-      if (x.now->dropped)
-        hosts_.erase(x.now->address.name);
-      else
-        hosts_[x.now->address.name] = x.now;
-    },
+      [this](const packet<schema::StatusGet>&) { return status(); },
+      [this](const packet<schema::HostList>&) { return hosts(); },
+      [this](const packet<schema::HostShow>& x) { return host(x.read().getName().cStr()); },
+      [this](const packet<schema::HostDrop>& x) { return drop(x); },
+      [this](const packet<schema::VolumeList>&) { return volumes(); },
+      [this](const packet<schema::VolumeShow>& x) { return volume(x.read().getName().cStr()); },
+      [this](const volume_changed& x) {
+        if (x.now->erased)
+          volumes_.erase(x.now->name());
+        else
+          volumes_[x.now->name()] = x.now;
+      },
+      [this](const host_changed& x) {
+        if (x.now->dropped)
+          hosts_.erase(x.now->address.name);
+        else
+          hosts_[x.now->address.name] = x.now;
+      },
   };
 }
 
@@ -51,14 +51,16 @@ directory_state::status_promise directory_state::status() {
   auto reply = self_->make_response_promise<packet<schema::Status>>();
   auto fail = [reply](const caf::error& why) mutable { reply.deliver(why); };
   self_->request(around_.conductor, ask_timeout, activity_request{})
-    .then(
-      [this, reply, fail](const activity& busy) mutable {
-        self_->request(around_.board, ask_timeout, cycle_request{})
-          .then([this, reply, busy](
-                  const cycle_ptr& phases) mutable { reply.deliver(describe(busy, phases)); },
-                fail);
-      },
-      fail);
+      .then(
+          [this, reply, fail](const activity& busy) mutable {
+            self_->request(around_.board, ask_timeout, cycle_request{})
+                .then(
+                    [this, reply, busy](const cycle_ptr& phases) mutable {
+                      reply.deliver(describe(busy, phases));
+                    },
+                    fail);
+          },
+          fail);
   return reply;
 }
 
@@ -76,11 +78,12 @@ packet<schema::Status> directory_state::describe(const activity& busy,
     out.setUpMs(static_cast<std::uint64_t>(clock_.monotonic_ns() - began_ns_) / 1'000'000);
     out.setHosts(static_cast<std::uint32_t>(hosts_.size()));
     out.setHostsUp(static_cast<std::uint32_t>(
-      std::count_if(hosts_.begin(), hosts_.end(), [](auto& x) { return x.second->up; })));
+        std::count_if(hosts_.begin(), hosts_.end(), [](auto& x) { return x.second->up; })));
     out.setVolumes(static_cast<std::uint32_t>(volumes_.size()));
-    out.setAttached(static_cast<std::uint32_t>(
-      std::count_if(volumes_.begin(), volumes_.end(),
-                    [](auto& x) { return !x.second->facts.lease.holder.empty(); })));
+    out.setAttached(
+        static_cast<std::uint32_t>(std::count_if(volumes_.begin(), volumes_.end(), [](auto& x) {
+          return !x.second->facts.lease.holder.empty();
+        })));
     out.setTasksRunning(busy.tasks_running);
     out.setMoveBytesPerSecond(busy.move_bytes_per_second);
     out.setHealth(wrong.empty() ? "ok" : "degraded");
@@ -108,8 +111,8 @@ std::vector<std::string> directory_state::problems() const {
   }
   for (auto& [which, entry] : volumes_)
     if (auto& lease = entry->facts.lease; !lease.holder.empty() && !hosts_.contains(lease.holder))
-      all.push_back(fmt::format("volume {} is attached at an unknown host {}", which,
-                                lease.holder));
+      all.push_back(
+          fmt::format("volume {} is attached at an unknown host {}", which, lease.holder));
   return all;
 }
 
@@ -122,11 +125,14 @@ std::vector<std::string> directory_state::attached_at(const std::string& which) 
 }
 
 packet<schema::Hosts> directory_state::hosts() const {
+  std::map<std::string, std::vector<std::string>> attached;
+  for (auto& [volume_name, entry] : volumes_)
+    attached[entry->facts.lease.holder].push_back(volume_name);
   return packet<schema::Hosts>::make([&](auto out) {
     auto rows = out.initHosts(static_cast<unsigned>(hosts_.size()));
     unsigned i = 0;
     for (auto& [which, entry] : hosts_)
-      encode_host(*entry, attached_at(which), rows[i++]);
+      encode_host(*entry, attached[which], rows[i++]);
   });
 }
 
@@ -135,7 +141,7 @@ caf::result<packet<schema::Host>> directory_state::host(const std::string& which
   if (at == hosts_.end())
     return to_caf(fault{errc::not_found, fmt::format("no host named '{}'", which)});
   return packet<schema::Host>::make(
-    [&](auto out) { encode_host(*at->second, attached_at(which), out); });
+      [&](auto out) { encode_host(*at->second, attached_at(which), out); });
 }
 
 caf::result<ack> directory_state::drop(const packet<schema::HostDrop>& x) {
@@ -144,13 +150,13 @@ caf::result<ack> directory_state::drop(const packet<schema::HostDrop>& x) {
     auto used = entry->facts.placement.hosts_to_seal();
     if (entry->facts.lease.holder == which
         || std::find(used.begin(), used.end(), which) != used.end())
-      return to_caf(fault{errc::precondition, fmt::format("volume '{}' still uses host '{}'",
-                                                          volume_name, which)});
+      return to_caf(fault{errc::precondition,
+                          fmt::format("volume '{}' still uses host '{}'", volume_name, which)});
   }
   auto reply = self_->make_response_promise<ack>();
   self_->request(around_.membership, ask_timeout, x)
-    .then([reply](const ack&) mutable { reply.deliver(ack{}); },
-          [reply](const caf::error& why) mutable { reply.deliver(why); });
+      .then([reply](const ack&) mutable { reply.deliver(ack{}); },
+            [reply](const caf::error& why) mutable { reply.deliver(why); });
   return reply;
 }
 
@@ -168,7 +174,7 @@ caf::result<packet<schema::VolumeInfo>> directory_state::volume(const std::strin
   if (at == volumes_.end())
     return to_caf(fault{errc::not_found, fmt::format("no volume named '{}'", which)});
   return packet<schema::VolumeInfo>::make(
-    [&](auto out) { encode_volume(*at->second, hosts_, out); });
+      [&](auto out) { encode_volume(*at->second, hosts_, out); });
 }
 
 } // namespace foreshift::control

@@ -17,7 +17,9 @@ constexpr auto wake_interval = 200ms;
 constexpr std::uint32_t answer_max = 1000;
 constexpr std::uint32_t wait_max_ms = 60'000;
 
-std::string key_of(std::uint64_t seq) { return fmt::format("events/{:016}", seq); }
+std::string key_of(std::uint64_t seq) {
+  return fmt::format("events/{:016}", seq);
+}
 
 } // namespace
 
@@ -29,30 +31,30 @@ events_actor::behavior_type events_state::make_behavior() {
   recover();
   compat::send_later(self_, events_actor{self_}, wake_interval, tick{});
   return {
-    [this](const packet<schema::EventsGet>& x) { return get(x); },
-    [this](const event_note& x) { add(x); },
-    [this](tick) {
-      wake();
-      compat::send_later(self_, events_actor{self_}, wake_interval, tick{});
-    },
+      [this](const packet<schema::EventsGet>& x) { return get(x); },
+      [this](const event_note& x) { add(x); },
+      [this](tick) {
+        wake();
+        compat::send_later(self_, events_actor{self_}, wake_interval, tick{});
+      },
   };
 }
 
 void events_state::recover() {
   self_->request(authority_, 30s, range_request{"events/"})
-    .await(
-      [this](const stored_ptr& all) {
-        for (auto& record : *all) {
-          auto event = packet<schema::Event>::admit(as_bytes(record.value));
-          if (!event)
-            continue;
-          last_seq_ = std::max(last_seq_, event->read().getSeq());
-          ring_.push_back(*std::move(event));
-        }
-      },
-      [](const caf::error& why) {
-        slog::error("former events cannot be read: {}", to_fault(why).detail);
-      });
+      .await(
+          [this](const stored_ptr& all) {
+            for (auto& record : *all) {
+              auto event = packet<schema::Event>::admit(as_bytes(record.value));
+              if (!event)
+                continue;
+              last_seq_ = std::max(last_seq_, event->read().getSeq());
+              ring_.push_back(*std::move(event));
+            }
+          },
+          [](const caf::error& why) {
+            slog::error("former events cannot be read: {}", to_fault(why).detail);
+          });
 }
 
 void events_state::add(const event_note& x) {
@@ -109,20 +111,20 @@ void events_state::save() {
   saving_ = true;
   auto batch = std::make_shared<const txn_request>(txn_request{{}, std::exchange(unsaved_, {})});
   self_->request(authority_, 30s, txn_ptr{batch})
-    .then(
-      [this](std::uint64_t) {
-        saving_ = false;
-        save();
-      },
-      [this](const caf::error& why) {
-        slog::error("events are not stored: {}", to_fault(why).detail);
-        saving_ = false;
-      });
+      .then(
+          [this](std::uint64_t) {
+            saving_ = false;
+            save();
+          },
+          [this](const caf::error& why) {
+            slog::error("events are not stored: {}", to_fault(why).detail);
+            saving_ = false;
+          });
 }
 
 packet<schema::Events> events_state::since(std::uint64_t after, std::uint32_t limit) const {
-  auto from = std::find_if(ring_.begin(), ring_.end(),
-                           [&](auto& x) { return x.read().getSeq() > after; });
+  auto from =
+      std::find_if(ring_.begin(), ring_.end(), [&](auto& x) { return x.read().getSeq() > after; });
   // Somebody who starts from nothing wants the newest.
   auto count = std::min<std::size_t>(limit, static_cast<std::size_t>(ring_.end() - from));
   if (after == 0)

@@ -14,14 +14,18 @@ namespace {
 
 using namespace std::chrono_literals;
 
-std::string key_of(const std::string& host) { return "hosts/" + host; }
+std::string key_of(const std::string& host) {
+  return "hosts/" + host;
+}
 
 result<void> check_name(std::string_view name) {
-  auto good = [](unsigned char c) { return std::islower(c) || std::isdigit(c) || c == '.' || c == '-'; };
+  auto good = [](unsigned char c) {
+    return std::islower(c) || std::isdigit(c) || c == '.' || c == '-';
+  };
   if (name.empty() || name.size() > 253 || !std::all_of(name.begin(), name.end(), good)
       || name.front() == '.' || name.front() == '-')
-    return fault{errc::invalid, fmt::format("'{}' is not a host name: use a-z, 0-9, '.' and '-'",
-                                            name)};
+    return fault{errc::invalid,
+                 fmt::format("'{}' is not a host name: use a-z, 0-9, '.' and '-'", name)};
   return {};
 }
 
@@ -37,35 +41,35 @@ membership_actor::behavior_type membership_state::make_behavior() {
   recover();
   compat::send_later(self_, membership_actor{self_}, rules_.report_interval, tick{});
   return {
-    [this](const packet<schema::HostHello>& x) { return hello(x); },
-    [this](const packet<schema::HostReport>& x) { return report(x); },
-    [this](const packet<schema::HostDrop>& x) { return drop(x.read().getName().cStr()); },
-    [this](const relay& x) { return pass_on(x); },
-    [this](const subscribe& x) {
-      watchers_.push_back(x.who);
-      for (auto& [host, member] : members_)
-        self_->send(x.who, host_changed{std::make_shared<host_entry>(*member.entry)});
-    },
-    [this](tick) {
-      check_silence();
-      compat::send_later(self_, membership_actor{self_}, rules_.report_interval, tick{});
-    },
+      [this](const packet<schema::HostHello>& x) { return hello(x); },
+      [this](const packet<schema::HostReport>& x) { return report(x); },
+      [this](const packet<schema::HostDrop>& x) { return drop(x.read().getName().cStr()); },
+      [this](const relay& x) { return pass_on(x); },
+      [this](const subscribe& x) {
+        watchers_.push_back(x.who);
+        for (auto& [host, member] : members_)
+          self_->send(x.who, host_changed{std::make_shared<host_entry>(*member.entry)});
+      },
+      [this](tick) {
+        check_silence();
+        compat::send_later(self_, membership_actor{self_}, rules_.report_interval, tick{});
+      },
   };
 }
 
 void membership_state::recover() {
   self_->request(authority_, 30s, range_request{"hosts/"})
-    .await(
-      [this](const stored_ptr& all) {
-        for (auto& record : *all)
-          if (auto address = packet<schema::HostAddress>::admit(as_bytes(record.value))) {
-            auto known = lease::decode(address->read());
-            auto& member = members_[known.name];
-            member.entry = std::make_shared<host_entry>();
-            connect(member, known);
-          }
-      },
-      [this](const caf::error& why) { self_->quit(why); });
+      .await(
+          [this](const stored_ptr& all) {
+            for (auto& record : *all)
+              if (auto address = packet<schema::HostAddress>::admit(as_bytes(record.value))) {
+                auto known = lease::decode(address->read());
+                auto& member = members_[known.name];
+                member.entry = std::make_shared<host_entry>();
+                connect(member, known);
+              }
+          },
+          [this](const caf::error& why) { self_->quit(why); });
 }
 
 void membership_state::connect(host_slot& x, lease::host_address address) {
@@ -100,10 +104,10 @@ void membership_state::remember(const lease::host_address& address) {
   ops.push_back({key_of(address.name), lease::to_value(record)});
   auto txn = std::make_shared<const txn_request>(txn_request{{}, std::move(ops)});
   self_->request(authority_, 30s, txn_ptr{txn})
-    .then([](std::uint64_t) {},
-          [host = address.name](const caf::error& why) {
-            slog::error("host {} is not stored: {}", host, to_fault(why).detail);
-          });
+      .then([](std::uint64_t) {},
+            [host = address.name](const caf::error& why) {
+              slog::error("host {} is not stored: {}", host, to_fault(why).detail);
+            });
 }
 
 caf::result<ack> membership_state::report(const packet<schema::HostReport>& x) {
@@ -141,8 +145,8 @@ caf::result<ack> membership_state::drop(const std::string& host) {
   if (at == members_.end())
     return to_caf(fault{errc::not_found, fmt::format("no host named '{}'", host)});
   if (at->second.entry->up)
-    return to_caf(fault{errc::precondition,
-                        fmt::format("host '{}' is up; stop its agent first", host)});
+    return to_caf(
+        fault{errc::precondition, fmt::format("host '{}' is up; stop its agent first", host)});
   at->second.entry->dropped = true;
   publish(at->second);
   members_.erase(at);
@@ -152,8 +156,8 @@ caf::result<ack> membership_state::drop(const std::string& host) {
   auto txn = std::make_shared<const txn_request>(txn_request{{}, std::move(ops)});
   auto reply = self_->make_response_promise<ack>();
   self_->request(authority_, 30s, txn_ptr{txn})
-    .then([reply](std::uint64_t) mutable { reply.deliver(ack{}); },
-          [reply](const caf::error& why) mutable { reply.deliver(why); });
+      .then([reply](std::uint64_t) mutable { reply.deliver(ack{}); },
+            [reply](const caf::error& why) mutable { reply.deliver(why); });
   return reply;
 }
 
@@ -163,8 +167,8 @@ caf::result<sealed> membership_state::pass_on(const relay& x) {
     return to_caf(fault{errc::not_found, fmt::format("no host named '{}'", x.host)});
   auto reply = self_->make_response_promise<sealed>();
   self_->request(at->second.agent, x.timeout, x.request)
-    .then([reply](const sealed& got) mutable { reply.deliver(got); },
-          [reply](const caf::error& why) mutable { reply.deliver(why); });
+      .then([reply](const sealed& got) mutable { reply.deliver(got); },
+            [reply](const caf::error& why) mutable { reply.deliver(why); });
   return reply;
 }
 

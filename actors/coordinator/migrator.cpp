@@ -30,15 +30,15 @@ migrator_actor::behavior_type migrator_state::make_behavior() {
   self_->set_down_handler([this](const caf::down_msg&) { self_->quit(); });
   self_->monitor(conductor_);
   return {
-    [this](tick) {
-      look();
-      if (!flipping_)
-        compat::send_later(self_, migrator_actor{self_}, pace, tick{});
-    },
-    [this](run_cancel) {
-      canceled_ = true;
-      look();
-    },
+      [this](tick) {
+        look();
+        if (!flipping_)
+          compat::send_later(self_, migrator_actor{self_}, pace, tick{});
+      },
+      [this](run_cancel) {
+        canceled_ = true;
+        look();
+      },
   };
 }
 
@@ -48,19 +48,22 @@ void migrator_state::look() {
   if (stopping_)
     return stop(*stopping_);
   looking_ = true;
-  survey_request question{order_.volume, order_.to, {in_flight_.begin(), in_flight_.end()},
-                          gain_min, rules_.budget_bytes};
+  survey_request question{order_.volume,
+                          order_.to,
+                          {in_flight_.begin(), in_flight_.end()},
+                          gain_min,
+                          rules_.budget_bytes};
   self_->request(board_, survey_timeout, std::move(question))
-    .then(
-      [this](const survey_ptr& now) {
-        looking_ = false;
-        decide(*now);
-      },
-      [this](const caf::error& why) {
-        looking_ = false;
-        if (to_fault(why).code == errc::not_found)
-          stop(to_fault(why));
-      });
+      .then(
+          [this](const survey_ptr& now) {
+            looking_ = false;
+            decide(*now);
+          },
+          [this](const caf::error& why) {
+            looking_ = false;
+            if (to_fault(why).code == errc::not_found)
+              stop(to_fault(why));
+          });
 }
 
 lease::migration_view migrator_state::view(const survey& now) const {
@@ -76,7 +79,7 @@ lease::migration_view migrator_state::view(const survey& now) const {
   out.batch_fault = batch_fault_;
   out.faults_in_row = faults_in_row_;
   out.elapsed = std::chrono::duration_cast<std::chrono::milliseconds>(
-    std::chrono::nanoseconds{clock_.monotonic_ns() - began_ns_});
+      std::chrono::nanoseconds{clock_.monotonic_ns() - began_ns_});
   out.timeout = order_.timeout;
   out.canceled = canceled_;
   return out;
@@ -102,14 +105,15 @@ void migrator_state::copy(const planned_move& first) {
     extents.resize(move_extents_max);
   ++batches_;
   in_flight_.insert(extents.begin(), extents.end());
-  self_->request(conductor_, batch_timeout,
-                 move_order{order_.volume, first.from, order_.to, extents})
-    .then([this, extents](const finish_ptr& how) { batch_over(extents, *how); },
-          [this, extents](const caf::error& why) {
-            lease::finish failed;
-            failed.why = to_fault(why);
-            batch_over(extents, failed);
-          });
+  self_
+      ->request(conductor_, batch_timeout,
+                move_order{order_.volume, first.from, order_.to, extents})
+      .then([this, extents](const finish_ptr& how) { batch_over(extents, *how); },
+            [this, extents](const caf::error& why) {
+              lease::finish failed;
+              failed.why = to_fault(why);
+              batch_over(extents, failed);
+            });
 }
 
 void migrator_state::batch_over(const std::vector<std::uint32_t>& extents,
@@ -126,8 +130,8 @@ void migrator_state::batch_over(const std::vector<std::uint32_t>& extents,
 void migrator_state::flip() {
   flipping_ = true;
   self_->request(conductor_, flip_timeout, flip_order{order_.task})
-    .then([this](const finish_ptr& how) { end(how, how->why); },
-          [this](const caf::error& why) { end(nullptr, to_fault(why)); });
+      .then([this](const finish_ptr& how) { end(how, how->why); },
+            [this](const caf::error& why) { end(nullptr, to_fault(why)); });
 }
 
 /// Batches in flight end first: afterwards the volume has one owner and nothing half-done.

@@ -2,7 +2,7 @@
 #pragma once
 
 #include "actors/base/hosted.hpp"
-#include "actors/coordinator/messages.hpp"
+#include "actors/coordinator/interfaces.hpp"
 #include "actors/coordinator/options.hpp"
 #include "core/base/clock.hpp"
 #include "core/lease/migration.hpp"
@@ -21,7 +21,8 @@ struct migration_order {
   std::uint32_t extent_bytes = 1u << 20;
 };
 
-/// Copies what the destination will need, batch by batch, until the gate is met; then asks for the flip.
+/// Copies what the destination will need, batch by batch, until the gate is met; then asks for the
+/// flip.
 class migrator_state {
 public:
   using interface = migrator_actor;

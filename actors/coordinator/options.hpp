@@ -8,10 +8,9 @@ namespace foreshift::control {
 
 /// What operators may set of how the coordinator behaves.
 struct policy {
-  bool background = true;      ///< Balance attached volumes towards their hosts without being asked.
-  double gate = 0.9;           ///< Coverage a migration waits for, unless it says otherwise.
-  std::uint64_t budget_bytes = 4ull << 30;      ///< Of one plan.
-  std::uint64_t move_rate_bytes = 64ull << 20;  ///< Per second, over all moves.
+  bool background = true; ///< Balance attached volumes towards their hosts without being asked.
+  std::uint64_t budget_bytes = 4ull << 30;     ///< Of one plan.
+  std::uint64_t move_rate_bytes = 64ull << 20; ///< Per second, over all moves.
   double background_gain_min = 4; ///< Accesses expected of an extent that the background copies.
   std::chrono::milliseconds hold{10'000}; ///< After a flip the background leaves the volume alone.
   std::chrono::milliseconds report_interval{1000};

@@ -7,9 +7,9 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr auto slack = 1s;          // the inner timeout is the one that should speak
+constexpr auto slack = 1s; // the inner timeout is the one that should speak
 constexpr auto commit_timeout = 30s;
-constexpr auto load_timeout = 90s;  // a move that is told to stop may wait for silent hosts first
+constexpr auto load_timeout = 90s; // a move that is told to stop may wait for silent hosts first
 
 } // namespace
 
@@ -23,9 +23,9 @@ runner_actor::behavior_type runner_state::make_behavior() {
   self_->set_down_handler([this](const caf::down_msg&) { self_->quit(); });
   self_->monitor(around_.conductor);
   return {
-    [this](tick) { step(lease::started{}); },
-    [this](run_cancel) { step(lease::cancel{}); },
-    [this](const run_pause_over& x) { step(lease::elapsed{x.id}); },
+      [this](tick) { step(lease::started{}); },
+      [this](run_cancel) { step(lease::cancel{}); },
+      [this](const run_pause_over& x) { step(lease::elapsed{x.id}); },
   };
 }
 
@@ -37,14 +37,22 @@ void runner_state::step(lease::input in) {
 void runner_state::perform(const lease::send& x) {
   relay letter{x.host, sealed{x.request}, x.timeout};
   self_->request(around_.membership, x.timeout + slack, std::move(letter))
-    .then([this, id = x.id](const sealed& got) { step(lease::replied{id, *got}); },
-          [this, id = x.id](const caf::error& why) { step(lease::replied{id, to_fault(why)}); });
+      .then(
+          [this, id = x.id](const sealed& got) {
+            step(lease::replied{id, *got});
+          },
+          [this, id = x.id](const caf::error& why) {
+            step(lease::replied{id, to_fault(why)});
+          });
 }
 
 void runner_state::perform(const lease::commit& x) {
   auto txn = std::make_shared<const txn_request>(txn_request{x.compares, x.ops});
   self_->request(around_.catalog, commit_timeout, commit_request{volume_, std::move(txn)})
-    .then([this, id = x.id](std::uint64_t revision) { step(lease::committed{id, revision}); },
+      .then(
+          [this, id = x.id](std::uint64_t revision) {
+            step(lease::committed{id, revision});
+          },
           [this, id = x.id](const caf::error& caught) {
             auto why = to_fault(caught);
             // Nobody knows what became of a transaction that was not answered.
@@ -56,8 +64,13 @@ void runner_state::perform(const lease::commit& x) {
 
 void runner_state::perform(const lease::load& x) {
   self_->request(around_.conductor, load_timeout, load_order{run_, x.kind})
-    .then([this, id = x.id](const facts_ptr& facts) { step(lease::loaded{id, *facts}); },
-          [this, id = x.id](const caf::error& why) { step(lease::loaded{id, to_fault(why)}); });
+      .then(
+          [this, id = x.id](const facts_ptr& facts) {
+            step(lease::loaded{id, *facts});
+          },
+          [this, id = x.id](const caf::error& why) {
+            step(lease::loaded{id, to_fault(why)});
+          });
 }
 
 void runner_state::perform(const lease::leave&) {

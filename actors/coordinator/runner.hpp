@@ -2,7 +2,7 @@
 #pragma once
 
 #include "actors/base/hosted.hpp"
-#include "actors/coordinator/messages.hpp"
+#include "actors/coordinator/interfaces.hpp"
 
 #include <memory>
 

@@ -74,7 +74,9 @@ task decode_task(schema::Task::Reader in) {
   return x;
 }
 
-std::string task_key(std::uint64_t id) { return fmt::format("tasks/{:016}", id); }
+std::string task_key(std::uint64_t id) {
+  return fmt::format("tasks/{:016}", id);
+}
 
 task& task_book::add(task x) {
   x.id = ++last_;
@@ -87,7 +89,9 @@ void task_book::restore(task x) {
   tasks_[id] = std::move(x);
 }
 
-void task_book::seen(std::uint64_t id) { last_ = std::max(last_, id); }
+void task_book::seen(std::uint64_t id) {
+  last_ = std::max(last_, id);
+}
 
 task* task_book::find(std::uint64_t id) {
   auto at = tasks_.find(id);
@@ -95,9 +99,8 @@ task* task_book::find(std::uint64_t id) {
 }
 
 const task* task_book::running_of(std::uint64_t volume) const {
-  auto at = std::find_if(tasks_.begin(), tasks_.end(), [&](auto& x) {
-    return x.second.running() && x.second.volume == volume;
-  });
+  auto at = std::find_if(tasks_.begin(), tasks_.end(),
+                         [&](auto& x) { return x.second.running() && x.second.volume == volume; });
   return at == tasks_.end() ? nullptr : &at->second;
 }
 
@@ -143,9 +146,9 @@ void task_book::end(task& x, const std::optional<fault>& why, std::int64_t now_m
   close_phase(x, now_ns);
   x.ended_ms = now_ms;
   x.eta_ms = 0;
-  x.state = !why                             ? schema::TaskState::DONE
+  x.state = !why                          ? schema::TaskState::DONE
             : why->code == errc::canceled ? schema::TaskState::CANCELED
-                                             : schema::TaskState::FAILED;
+                                          : schema::TaskState::FAILED;
   if (why) {
     x.error_code = static_cast<std::uint16_t>(why->code);
     x.error = why->detail;

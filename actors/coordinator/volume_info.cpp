@@ -42,8 +42,8 @@ void encode_volume(const volume_entry& volume, const host_table& hosts,
   out.setHealth(health_of(volume, hosts).c_str());
   std::vector<std::pair<std::string, schema::PlaneVolume::Reader>> found;
   for (auto& [name, host] : hosts)
-    if (schema::PlaneVolume::Reader row; find_volume(*host, volume.id(), row)
-                                         && row.getExtentsPresent() > 0)
+    if (schema::PlaneVolume::Reader row;
+        find_volume(*host, volume.id(), row) && row.getExtentsPresent() > 0)
       found.emplace_back(name, row);
   auto rows = out.initResidency(static_cast<unsigned>(found.size()));
   for (unsigned i = 0; i < found.size(); ++i) {

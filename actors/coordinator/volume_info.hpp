@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include "actors/coordinator/messages.hpp"
+#include "actors/coordinator/interfaces.hpp"
 
 #include <map>
 

@@ -20,7 +20,8 @@ struct parsed {
   std::function<int(session&)> command;
 };
 
-/// Adds a command. `declare(sub, args)` binds its arguments to `args`, `act(session, args)` runs it.
+/// Adds a command. `declare(sub, args)` binds its arguments to `args`, `act(session, args)` runs
+/// it.
 template <class Args, class Declare, class Act>
 void command(CLI::App& parent, parsed& p, const char* name, const char* what, const char* example,
              Declare&& declare, Act act) {
@@ -29,9 +30,7 @@ void command(CLI::App& parent, parsed& p, const char* name, const char* what, co
   sub->fallthrough();
   auto args = std::make_shared<Args>();
   declare(*sub, *args);
-  sub->callback([&p, args, act] {
-    p.command = [args, act](session& s) { return act(s, *args); };
-  });
+  sub->callback([&p, args, act] { p.command = [args, act](session& s) { return act(s, *args); }; });
 }
 
 struct no_args {};
@@ -64,13 +63,12 @@ void add_hosts(CLI::App& app, parsed& p) {
   command<no_args>(
       host, p, "list", "List hosts", "foreshift host list", [](auto&, auto&) {},
       [](session& s, no_args&) { return list_hosts(s); });
-  command<name_args>(
-      host, p, "show", "Show one host: measurements, data plane, VCIs",
-      "foreshift host show host-a", named("Host"),
-      [](session& s, name_args& a) { return show_host(s, a.name); });
-  command<name_args>(
-      host, p, "drop", "Forget a host that is down and holds nothing", "foreshift host drop host-d",
-      named("Host"), [](session& s, name_args& a) { return drop_host(s, a.name); });
+  command<name_args>(host, p, "show", "Show one host: measurements, data plane, VCIs",
+                     "foreshift host show host-a", named("Host"),
+                     [](session& s, name_args& a) { return show_host(s, a.name); });
+  command<name_args>(host, p, "drop", "Forget a host that is down and holds nothing",
+                     "foreshift host drop host-d", named("Host"),
+                     [](session& s, name_args& a) { return drop_host(s, a.name); });
 }
 
 void add_volume_create(CLI::App& volume, parsed& p) {
@@ -99,13 +97,12 @@ void add_volumes(CLI::App& app, parsed& p) {
   command<no_args>(
       volume, p, "list", "List volumes and who holds their lease", "foreshift volume list",
       [](auto&, auto&) {}, [](session& s, no_args&) { return list_volumes(s); });
-  command<name_args>(
-      volume, p, "show", "Show one volume: lease, placement, health", "foreshift volume show vm1",
-      named("Volume"), [](session& s, name_args& a) { return show_volume(s, a.name); });
-  command<name_args>(
-      volume, p, "delete", "Delete a volume that is not attached, with its data",
-      "foreshift volume delete vm1", named("Volume"),
-      [](session& s, name_args& a) { return delete_volume(s, a.name); });
+  command<name_args>(volume, p, "show", "Show one volume: lease, placement, health",
+                     "foreshift volume show vm1", named("Volume"),
+                     [](session& s, name_args& a) { return show_volume(s, a.name); });
+  command<name_args>(volume, p, "delete", "Delete a volume that is not attached, with its data",
+                     "foreshift volume delete vm1", named("Volume"),
+                     [](session& s, name_args& a) { return delete_volume(s, a.name); });
   command<to_args>(
       volume, p, "attach", "Give a host the lease, so that clients there can use the volume",
       "foreshift volume attach vm1 host-a",
@@ -114,10 +111,10 @@ void add_volumes(CLI::App& app, parsed& p) {
         c.add_option("HOST", a.to, "Host")->required();
       },
       [](session& s, to_args& a) { return attach_volume(s, a.name, a.to); });
-  command<name_args>(
-      volume, p, "detach", "Take the lease back; clients' requests fail from then on",
-      "foreshift volume detach vm1", named("Volume"),
-      [](session& s, name_args& a) { return detach_volume(s, a.name); });
+  command<name_args>(volume, p, "detach",
+                     "Take the lease back; clients' requests fail from then on",
+                     "foreshift volume detach vm1", named("Volume"),
+                     [](session& s, name_args& a) { return detach_volume(s, a.name); });
 }
 
 void add_forecasts(CLI::App& app, parsed& p) {
@@ -149,7 +146,8 @@ void add_forecasts(CLI::App& app, parsed& p) {
 void add_migrations(CLI::App& app, parsed& p) {
   command<migrate_request>(
       app, p, "migrate",
-      "Move what is hot next to the destination, then flip the lease. Ctrl-C cancels and leaves one "
+      "Move what is hot next to the destination, then flip the lease. Ctrl-C cancels and leaves "
+      "one "
       "clean owner",
       "foreshift migrate vm1 --to host-c --gate 95% --timeout 2m",
       [](CLI::App& c, migrate_request& a) {
@@ -176,12 +174,12 @@ void add_migrations(CLI::App& app, parsed& p) {
 
 void add_tasks(CLI::App& app, parsed& p) {
   auto& task = group(app, "task", "Long work: migrations, flips, background moves");
-  auto id = [](CLI::App& c, number_args& a) {
-    c.add_option("ID", a.id, "Task")->required();
-  };
+  auto id = [](CLI::App& c, number_args& a) { c.add_option("ID", a.id, "Task")->required(); };
   command<number_args>(
       task, p, "list", "List tasks", "foreshift task list --all",
-      [](CLI::App& c, number_args& a) { c.add_flag("--all", a.flag, "Also those that have ended"); },
+      [](CLI::App& c, number_args& a) {
+        c.add_flag("--all", a.flag, "Also those that have ended");
+      },
       [](session& s, number_args& a) { return list_tasks(s, a.flag); });
   command<number_args>(task, p, "show", "Show one task", "foreshift task show 7", id,
                        [](session& s, number_args& a) { return show_task(s, a.id); });
@@ -220,9 +218,10 @@ void add_globals(CLI::App& app, parsed& p) {
 
 int run(int argc, char** argv) {
   parsed p;
-  CLI::App app{"Foreshift moves the blocks a VM is about to use next to the host it will run on, then "
-               "hands the volume over.",
-               "foreshift"};
+  CLI::App app{
+      "Foreshift moves the blocks a VM is about to use next to the host it will run on, then "
+      "hands the volume over.",
+      "foreshift"};
   app.footer("Exit codes: 0 ok, 1 failed, 2 usage, 3 not found, 4 precondition, 5 timeout,\n"
              "6 unreachable, 7 refused.\n\nExample:\n  foreshift volume create vm1 4GiB\n"
              "  foreshift volume attach vm1 host-a\n  foreshift migrate vm1 --to host-c");
@@ -242,8 +241,10 @@ int run(int argc, char** argv) {
   } catch (const CLI::Success& e) {
     return app.exit(e);
   } catch (const CLI::ParseError& e) {
-    std::fprintf(stderr, "foreshift: %s\nhint: 'foreshift --help' and 'foreshift COMMAND --help' "
-                         "teach the usage\n", e.what());
+    std::fprintf(stderr,
+                 "foreshift: %s\nhint: 'foreshift --help' and 'foreshift COMMAND --help' "
+                 "teach the usage\n",
+                 e.what());
     return exit_code(errc::invalid);
   }
   p.global.json = p.output == "json";

@@ -7,8 +7,8 @@
 #include <string>
 #include <vector>
 
-// What each command does, after its arguments have been read. Each prints its answer and returns the
-// exit code (see exit_code in core/base/error.hpp).
+// What each command does, after its arguments have been read. Each prints its answer and returns
+// the exit code (see exit_code in core/base/error.hpp).
 namespace foreshift::cli {
 
 int show_status(session& s);

@@ -27,8 +27,8 @@ void print_affinity(schema::AffinityMatrix::Reader x) {
   for (auto row : x.getRows()) {
     std::map<std::string, std::string> by_host;
     for (auto cell : row.getCells())
-      by_host[str(cell.getHost())] = fmt::format("{:.2f} / {:.2f}", cell.getScore(),
-                                                 cell.getPull());
+      by_host[str(cell.getHost())] =
+          fmt::format("{:.2f} / {:.2f}", cell.getScore(), cell.getPull());
     std::vector<std::string> cells{str(row.getName()),
                                    row.getHost().size() == 0 ? "-" : str(row.getHost()),
                                    row.getTarget().size() == 0 ? "-" : str(row.getTarget())};
@@ -49,8 +49,7 @@ void print_hot(schema::Hot::Reader x) {
     return;
   }
   fmt::print("{}: expects {} reads and {} writes in the next {}, learned by {} from {}\n\n",
-             view(x.getName()), number(forecast.getTotalReads()),
-             number(forecast.getTotalWrites()),
+             view(x.getName()), number(forecast.getTotalReads()), number(forecast.getTotalWrites()),
              format_duration(std::chrono::milliseconds{forecast.getHorizonMs()}),
              view(forecast.getHost()),
              format_duration(std::chrono::milliseconds{forecast.getObservedMs()}));
@@ -58,7 +57,9 @@ void print_hot(schema::Hot::Reader x) {
   for (auto heat : x.getStrip())
     strip.push_back(heat);
   fmt::print("{}\n", heat_strip(strip, x.getExtentsTotal(), strip_columns, colourful()));
-  table out{{{"EXTENT", align::right}, {"READS", align::right}, {"WRITES", align::right},
+  table out{{{"EXTENT", align::right},
+             {"READS", align::right},
+             {"WRITES", align::right},
              {"BYTES", align::right}}};
   for (auto e : forecast.getExtents())
     out.row({std::to_string(e.getExtent()), number(e.getReads()), number(e.getWrites()),
@@ -75,17 +76,20 @@ std::string range(std::uint32_t first, std::uint32_t count) {
 }
 
 void print_moves(schema::Plan::Reader x) {
-  table out{{{"EXTENTS", align::right}, {"FROM"}, {"TO"}, {"BYTES", align::right},
-             {"ACCESSES", align::right}, {"REASON"}}};
+  table out{{{"EXTENTS", align::right},
+             {"FROM"},
+             {"TO"},
+             {"BYTES", align::right},
+             {"ACCESSES", align::right},
+             {"REASON"}}};
   for (auto m : x.getMoves())
     out.row({range(m.getFirstExtent(), m.getExtents()), str(m.getFrom()), str(m.getTo()),
              format_bytes(m.getBytes()), number(m.getAccesses()), str(m.getReason())});
-  if (!out.empty())
-    out.print();
+  out.print("nothing would be moved");
   table left{{{"STAY", align::right}, {"ACCESSES", align::right}, {"REASON"}}};
   for (auto l : x.getLeft())
-    left.row({range(l.getFirstExtent(), l.getExtents()), number(l.getAccesses()),
-              str(l.getReason())});
+    left.row(
+        {range(l.getFirstExtent(), l.getExtents()), number(l.getAccesses()), str(l.getReason())});
   if (!left.empty()) {
     fmt::print("\n");
     left.print();
@@ -99,14 +103,14 @@ void print_plan(schema::Plan::Reader x) {
   fmt::print("\nmoves     {} of a budget of {}, about {}\n", format_bytes(x.getBytes()),
              format_bytes(x.getBudgetBytes()),
              format_duration(std::chrono::milliseconds{x.getExpectedMs()}));
-  fmt::print("coverage  {} now, {} after, of predicted accesses\n",
-             percent(x.getCoverageBefore()), percent(x.getCoverageAfter()));
+  fmt::print("coverage  {} now, {} after, of predicted accesses\n", percent(x.getCoverageBefore()),
+             percent(x.getCoverageAfter()));
   fmt::print("          {} now, {} after, of predicted distinct bytes\n",
              percent(x.getBytesCoverageBefore()), percent(x.getBytesCoverageAfter()));
   if (x.getExpectedFlipUs() > 0)
     fmt::print("flip      about {} (median of recent flips)\n",
                format_duration(std::chrono::microseconds{x.getExpectedFlipUs()}));
-  if (x.getNextBudgetBytes() > 0)
+  if (x.getNextBudgetBytes() > 0 && x.getNextBudgetGain() >= 0.001)
     fmt::print("more      another {} would add {} of coverage\n",
                format_bytes(x.getNextBudgetBytes()), percent(x.getNextBudgetGain()));
   if (x.getNote().size() > 0)

@@ -18,9 +18,16 @@ std::string joined(capnp::List<capnp::Text>::Reader items) {
 }
 
 void print_hosts(schema::Hosts::Reader x) {
-  table out{{{"NAME"}, {"STATE"}, {"ZONE"}, {"SEEN"}, {"CPU", align::right},
-             {"DISK FREE", align::right}, {"EXTENTS", align::right}, {"DATA", align::right},
-             {"READ P99", align::right}, {"ATTACHED"}}};
+  table out{{{"NAME"},
+             {"STATE"},
+             {"ZONE"},
+             {"SEEN"},
+             {"CPU", align::right},
+             {"DISK FREE", align::right},
+             {"EXTENTS", align::right},
+             {"DATA", align::right},
+             {"READ P99", align::right},
+             {"ATTACHED"}}};
   for (auto host : x.getHosts()) {
     auto p99 = host.getNbsr().getReadP99Us();
     out.row({str(host.getAddress().getName()), host.getUp() ? "up" : "down",
@@ -36,9 +43,15 @@ void print_hosts(schema::Hosts::Reader x) {
 void print_vcis(schema::Host::Reader x) {
   if (x.getVcis().size() == 0)
     return;
-  table out{{{"VCI"}, {"COMMAND"}, {"VOLUME", align::right}, {"CPU", align::right},
-             {"RSS", align::right}, {"READ/S", align::right}, {"WRITE/S", align::right},
-             {"FAULTS/S", align::right}, {"CGROUP"}}};
+  table out{{{"VCI"},
+             {"COMMAND"},
+             {"VOLUME", align::right},
+             {"CPU", align::right},
+             {"RSS", align::right},
+             {"READ/S", align::right},
+             {"WRITE/S", align::right},
+             {"FAULTS/S", align::right},
+             {"CGROUP"}}};
   for (auto vci : x.getVcis())
     out.row({std::to_string(vci.getPid()), str(vci.getCommand()), std::to_string(vci.getVolume()),
              percent(vci.getCpuShare()), format_bytes(vci.getRssBytes()),
@@ -52,10 +65,18 @@ void print_planes(schema::PlaneStatus::Reader x) {
   constexpr const char* states[] = {"none", "standby", "primary", "draining", "deactivated"};
   if (x.getVolumes().size() == 0)
     return;
-  table out{{{"VOLUME"}, {"LEASE HERE"}, {"EPOCH", align::right}, {"FENCE", align::right},
-             {"FENCE HOLDER"}, {"MAP", align::right}, {"EXTENTS", align::right},
-             {"STAGED", align::right}, {"DATA", align::right}, {"READS LOCAL", align::right},
-             {"REMOTE", align::right}, {"CORRUPT", align::right}}};
+  table out{{{"VOLUME"},
+             {"LEASE HERE"},
+             {"EPOCH", align::right},
+             {"FENCE", align::right},
+             {"FENCE HOLDER"},
+             {"MAP", align::right},
+             {"EXTENTS", align::right},
+             {"STAGED", align::right},
+             {"DATA", align::right},
+             {"READS LOCAL", align::right},
+             {"REMOTE", align::right},
+             {"CORRUPT", align::right}}};
   for (auto v : x.getVolumes()) {
     auto state = static_cast<std::size_t>(v.getState());
     out.row({str(v.getName()), state < 5 ? states[state] : "unknown", std::to_string(v.getEpoch()),
@@ -112,8 +133,8 @@ int show_host(session& s, const std::string& name) {
 
 int drop_host(session& s, const std::string& name) {
   auto request = packet<schema::HostDrop>::make([&](auto x) { x.setName(name.c_str()); });
-  return ask_and_show<schema::Done>(
-      s, request, [&](auto) { fmt::print("host {} is forgotten\n", name); });
+  return ask_and_show<schema::Done>(s, request,
+                                    [&](auto) { fmt::print("host {} is forgotten\n", name); });
 }
 
 } // namespace foreshift::cli

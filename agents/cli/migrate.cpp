@@ -22,7 +22,9 @@ constexpr auto coordinator_patience = 30s;
 
 std::atomic<int> interrupts{0};
 
-extern "C" void note_interrupt(int) { ++interrupts; }
+extern "C" void note_interrupt(int) {
+  ++interrupts;
+}
 
 /// While it lives, Ctrl-C and SIGTERM are counted instead of ending the process.
 class interrupt_guard {
@@ -93,8 +95,7 @@ private:
 };
 
 void request_cancel(session& s, std::uint64_t id) {
-  auto got = s.ask<schema::Task>(
-      packet<schema::TaskCancel>::make([&](auto x) { x.setId(id); }));
+  auto got = s.ask<schema::Task>(packet<schema::TaskCancel>::make([&](auto x) { x.setId(id); }));
   if (!got)
     s.fail(got.error());
 }

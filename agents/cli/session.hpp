@@ -67,7 +67,11 @@ int ask_and_show(session& s, const packet<Request>& request, Show&& show,
 }
 
 /// A Cap'n Proto text as a view; lives as long as its packet.
-inline std::string_view view(capnp::Text::Reader text) { return {text.cStr(), text.size()}; }
-inline std::string str(capnp::Text::Reader text) { return std::string{view(text)}; }
+inline std::string_view view(capnp::Text::Reader text) {
+  return {text.cStr(), text.size()};
+}
+inline std::string str(capnp::Text::Reader text) {
+  return std::string{view(text)};
+}
 
 } // namespace foreshift::cli

@@ -39,12 +39,23 @@ std::string took(schema::Task::Reader task) {
   return format_duration(std::chrono::milliseconds{task.getEndedMs() - task.getStartedMs()});
 }
 
-std::string us(std::uint64_t value) { return format_duration(std::chrono::microseconds{value}); }
+std::string us(std::uint64_t value) {
+  return format_duration(std::chrono::microseconds{value});
+}
 
 void print_tasks(schema::Tasks::Reader x) {
-  table out{{{"ID", align::right}, {"KIND"}, {"VOLUME"}, {"FROM"}, {"TO"}, {"STATE"}, {"PHASE"},
-             {"COVERAGE", align::right}, {"MOVED", align::right}, {"FLIP", align::right},
-             {"STARTED"}, {"TOOK", align::right}}};
+  table out{{{"ID", align::right},
+             {"KIND"},
+             {"VOLUME"},
+             {"FROM"},
+             {"TO"},
+             {"STATE"},
+             {"PHASE"},
+             {"COVERAGE", align::right},
+             {"MOVED", align::right},
+             {"FLIP", align::right},
+             {"STARTED"},
+             {"TOOK", align::right}}};
   for (auto t : x.getTasks())
     out.row({std::to_string(t.getId()), name_of(t.getKind()), str(t.getName()), str(t.getFrom()),
              str(t.getTo()), name_of(t.getState()), str(t.getPhase()),
@@ -59,8 +70,7 @@ void print_flip(schema::Task::Reader t) {
   auto flip = t.getFlip();
   if (flip.getTotalUs() > 0)
     fmt::print("flip      {}: drain {}, promote {}, serve {}; epoch {}\n", us(flip.getTotalUs()),
-               us(flip.getDrainUs()), us(flip.getPromoteUs()), us(flip.getServeUs()),
-               t.getEpoch());
+               us(flip.getDrainUs()), us(flip.getPromoteUs()), us(flip.getServeUs()), t.getEpoch());
 }
 
 void print_task(schema::Task::Reader t) {

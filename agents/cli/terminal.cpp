@@ -15,7 +15,9 @@
 
 namespace foreshift::cli {
 
-bool on_terminal() { return isatty(STDOUT_FILENO) == 1; }
+bool on_terminal() {
+  return isatty(STDOUT_FILENO) == 1;
+}
 
 bool colourful() {
   const char* no = std::getenv("NO_COLOR");
@@ -51,7 +53,8 @@ std::string heat_strip(std::span<const float> heat, std::uint64_t extents, std::
 }
 
 std::string bar(double share, std::size_t columns) {
-  auto filled = static_cast<std::size_t>(std::clamp(share, 0.0, 1.0) * static_cast<double>(columns));
+  auto filled =
+      static_cast<std::size_t>(std::clamp(share, 0.0, 1.0) * static_cast<double>(columns));
   std::string out(filled, '=');
   if (filled < columns)
     out += '>';
@@ -81,7 +84,9 @@ std::string age(std::int64_t wall_ms) {
   return format_duration(std::chrono::milliseconds{ms}) + " ago";
 }
 
-std::string percent(double share) { return fmt::format("{:.1f} %", 100 * share); }
+std::string percent(double share) {
+  return fmt::format("{:.1f} %", 100 * share);
+}
 
 std::string number(double value) {
   return fmt::format("{:.{}f}", value, value >= 100 || value == std::floor(value) ? 0 : 1);

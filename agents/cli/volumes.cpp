@@ -25,8 +25,14 @@ std::string residency_of(schema::VolumeInfo::Reader x) {
 }
 
 void print_volumes(schema::Volumes::Reader x) {
-  table out{{{"NAME"}, {"ID", align::right}, {"SIZE", align::right}, {"REPLICAS", align::right},
-             {"ATTACHED"}, {"EPOCH", align::right}, {"HEALTH"}, {"EXTENTS"}}};
+  table out{{{"NAME"},
+             {"ID", align::right},
+             {"SIZE", align::right},
+             {"REPLICAS", align::right},
+             {"ATTACHED"},
+             {"EPOCH", align::right},
+             {"HEALTH"},
+             {"EXTENTS"}}};
   for (auto v : x.getVolumes())
     out.row({str(v.getSpec().getName()), std::to_string(v.getSpec().getId()),
              format_bytes(v.getSpec().getSizeBytes()), std::to_string(v.getSpec().getReplicas()),
@@ -122,8 +128,8 @@ int show_volume(session& s, const std::string& name) {
 
 int delete_volume(session& s, const std::string& name) {
   return ask_and_show<schema::Done>(
-      s, named<schema::VolumeDelete>(name),
-      [&](auto) { fmt::print("volume {} deleted\n", name); }, task_timeout);
+      s, named<schema::VolumeDelete>(name), [&](auto) { fmt::print("volume {} deleted\n", name); },
+      task_timeout);
 }
 
 int attach_volume(session& s, const std::string& name, const std::string& host) {

@@ -24,9 +24,9 @@ void name_keys(config_reader& in, coordinator_options& x) {
   in.text("log.level", x.log_level, "trace, debug, info, warn or error");
   in.flag("policy.background", x.rules.background,
           "copy hot extents towards attached volumes' hosts without being asked");
-  in.share("policy.gate", x.rules.gate, "coverage that a migration waits for, unless it says otherwise");
   in.bytes("policy.budget", x.rules.budget_bytes, "most bytes that one plan moves");
-  in.duration("policy.hold", x.rules.hold, "how long after a flip the background leaves a volume alone");
+  in.duration("policy.hold", x.rules.hold,
+              "how long after a flip the background leaves a volume alone");
   in.duration("policy.flip_timeout", x.rules.flip_timeout, "for the takeover of a flip");
   in.bytes("moves.rate", x.rules.move_rate_bytes, "bytes per second, over all moves of the cell");
   in.duration("report.interval", x.rules.report_interval, "how often agents report");

@@ -14,7 +14,7 @@ namespace {
 using namespace foreshift;
 
 constexpr const char* help =
-  R"(foreshift-coordinator: one per cell. It keeps the truth about hosts, volumes,
+    R"(foreshift-coordinator: one per cell. It keeps the truth about hosts, volumes,
 leases and placement, predicts with the agents where data will be used, moves it
 there, and hands volumes over.
 

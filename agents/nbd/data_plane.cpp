@@ -14,7 +14,7 @@ namespace {
 
 constexpr std::string_view known_keys =
     "data, host, door, peer-door, peer-door-cert, peer-door-key, peer-door-ca, peer-tls, reserve, "
-    "hold";
+    "hold, access-log";
 
 } // namespace
 
@@ -28,6 +28,12 @@ result<void> data_plane_options::set(const std::string& key, const std::string& 
                    key + "=" + value + ": " + (bytes ? span.error().detail : bytes.error().detail)};
     (key == "reserve" ? reserve : *bytes) = *bytes;
     (key == "hold" ? hold : *span) = *span;
+    return {};
+  }
+  if (key == "access-log") {
+    if (value != "on" && value != "off")
+      return fault{errc::invalid, "access-log=" + value + ": must be on or off"};
+    access_log = value == "on";
     return {};
   }
   const std::array<std::pair<std::string_view, std::string*>, 8> texts{
@@ -82,6 +88,7 @@ result<std::unique_ptr<data_plane>> data_plane::open(const data_plane_options& o
   plane.host = options.host;
   plane.directory = options.data;
   plane.hold = options.hold;
+  plane.log_capacity = options.access_log ? plane.log_capacity : 0;
   plane.tls = options.peer_door_tls;
   plane.peer_nbd.tls_directory = options.peer_tls;
   auto links = [link = plane.peer_nbd](const link_target& target) {

@@ -238,7 +238,8 @@ constexpr const char* help =
     "                       TLS of the peer door; required unless it is on loopback\n"
     "peer-tls=DIR           certificates for NBD between data planes; plain TCP is then refused\n"
     "reserve=SIZE           disk space that new copies leave free (default 256MiB)\n"
-    "hold=DURATION          how long a request waits for a lease or a lost peer (default 30s)";
+    "hold=DURATION          how long a request waits for a lease or a lost peer (default 30s)\n"
+    "access-log=on|off      note every request, for the forecasts (default on)";
 
 nbdkit_plugin make_plugin() {
   nbdkit_plugin p{};

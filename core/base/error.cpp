@@ -10,9 +10,9 @@ namespace foreshift {
 namespace {
 
 constexpr std::array<std::string_view, 16> names{
-    "ok",        "failed",    "invalid", "not_found", "precondition", "timeout",
-    "unreachable", "refused", "malformed", "too_large", "storage",    "corrupt",
-    "no_space",  "exists",    "busy",    "canceled"};
+    "ok",          "failed",  "invalid",   "not_found", "precondition", "timeout",
+    "unreachable", "refused", "malformed", "too_large", "storage",      "corrupt",
+    "no_space",    "exists",  "busy",      "canceled"};
 
 } // namespace
 

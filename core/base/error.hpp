@@ -11,21 +11,22 @@ namespace foreshift {
 /// (schemas/door.capnp) and are never reused.
 enum class errc : std::uint8_t {
   ok = 0,
-  failed = 1,        ///< An operation ran and did not succeed.
-  invalid = 2,       ///< The request makes no sense (wrong usage, bad value).
-  not_found = 3,     ///< No such volume, host, task or key.
-  precondition = 4,  ///< The state does not allow it now (gate not met, host full, already attached).
-  timeout = 5,       ///< It took longer than asked for; the outcome may be unknown.
-  unreachable = 6,   ///< The other side cannot be reached.
-  refused = 7,       ///< Fenced, stale epoch, or not permitted.
-  malformed = 8,     ///< Bytes do not decode as what they claim to be.
-  too_large = 9,     ///< A declared limit was exceeded.
-  storage = 10,      ///< A disk or database failed.
-  corrupt = 11,      ///< Data does not match its checksum.
-  no_space = 12,     ///< The disk is full, or a reserve would be broken.
-  exists = 13,       ///< The name is taken.
-  busy = 14,         ///< Another operation holds it.
-  canceled = 15,     ///< Someone asked to stop.
+  failed = 1,    ///< An operation ran and did not succeed.
+  invalid = 2,   ///< The request makes no sense (wrong usage, bad value).
+  not_found = 3, ///< No such volume, host, task or key.
+  precondition =
+      4,           ///< The state does not allow it now (gate not met, host full, already attached).
+  timeout = 5,     ///< It took longer than asked for; the outcome may be unknown.
+  unreachable = 6, ///< The other side cannot be reached.
+  refused = 7,     ///< Fenced, stale epoch, or not permitted.
+  malformed = 8,   ///< Bytes do not decode as what they claim to be.
+  too_large = 9,   ///< A declared limit was exceeded.
+  storage = 10,    ///< A disk or database failed.
+  corrupt = 11,    ///< Data does not match its checksum.
+  no_space = 12,   ///< The disk is full, or a reserve would be broken.
+  exists = 13,     ///< The name is taken.
+  busy = 14,       ///< Another operation holds it.
+  canceled = 15,   ///< Someone asked to stop.
 };
 
 /// Stable lower-case name, used in logs, JSON and metrics.

@@ -19,8 +19,8 @@ fault bad(std::string_view what, std::string_view text, std::string_view hint) {
 bool split(std::string_view text, double& number, std::string_view& suffix) {
   if (text.empty() || text.front() < '0' || text.front() > '9')
     return false;
-  auto [end, ec] = std::from_chars(text.data(), text.data() + text.size(), number,
-                                   std::chars_format::fixed);
+  auto [end, ec] =
+      std::from_chars(text.data(), text.data() + text.size(), number, std::chars_format::fixed);
   if (ec != std::errc{} || !std::isfinite(number))
     return false;
   suffix = text.substr(static_cast<std::size_t>(end - text.data()));
@@ -55,7 +55,11 @@ result<std::chrono::milliseconds> parse_duration(std::string_view text) {
   std::string_view suffix;
   if (split(text, number, suffix)) {
     for (auto [name, ms] : {std::pair<std::string_view, double>{"ms", 1},
-                            {"s", 1e3}, {"", 1e3}, {"m", 60e3}, {"min", 60e3}, {"h", 3600e3},
+                            {"s", 1e3},
+                            {"", 1e3},
+                            {"m", 60e3},
+                            {"min", 60e3},
+                            {"h", 3600e3},
                             {"d", 86400e3}})
       if (suffix == name && number * ms < 1e15)
         return std::chrono::milliseconds{static_cast<std::int64_t>(number * ms)};

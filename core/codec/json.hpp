@@ -9,8 +9,8 @@
 
 namespace foreshift {
 
-/// Renders any Cap'n Proto struct as JSON with the schema's field names; 64-bit integers are numbers
-/// in quotes, as Cap'n Proto's codec does, so that no reader loses digits.
+/// Renders any Cap'n Proto struct as JSON with the schema's field names; 64-bit integers are
+/// numbers in quotes, as Cap'n Proto's codec does, so that no reader loses digits.
 std::string to_json(capnp::DynamicStruct::Reader value, bool pretty = true);
 
 template <class Schema>

@@ -17,8 +17,8 @@
 
 namespace foreshift {
 
-/// Canonical Cap'n Proto words: one segment, no far pointers, already bounds-checked. Immutable once
-/// built, so any number of threads may read them.
+/// Canonical Cap'n Proto words: one segment, no far pointers, already bounds-checked. Immutable
+/// once built, so any number of threads may read them.
 using packet_words = kj::Array<const capnp::word>;
 
 /// Upper bound on one message. Larger transfers belong on the data plane.
@@ -45,9 +45,9 @@ alignas(8) inline constexpr std::array<std::byte, 8> default_words{
 /// An immutable, reference-counted Cap'n Proto message of type `Schema`: the same bytes between
 /// actors, on the wire, in RocksDB and (rendered) in JSON.
 ///
-/// Copying bumps a reference count. `read()` is a reader straight onto the shared words: no copy, no
-/// bounds checks, because the only ways in (`make`, `seal`, `admit`) check first. Readers borrow from
-/// the packet and must not outlive it.
+/// Copying bumps a reference count. `read()` is a reader straight onto the shared words: no copy,
+/// no bounds checks, because the only ways in (`make`, `seal`, `admit`) check first. Readers borrow
+/// from the packet and must not outlive it.
 template <class Schema>
 class packet {
 public:
@@ -71,9 +71,7 @@ public:
   }
 
   /// Freezes whatever `source` points at.
-  static packet seal(reader source) {
-    return packet{detail::share(capnp::canonicalize(source))};
-  }
+  static packet seal(reader source) { return packet{detail::share(capnp::canonicalize(source))}; }
 
   /// Takes bytes from outside the process. Fails with `malformed` or `too_large`.
   static result<packet> admit(std::span<const std::byte> bytes) {

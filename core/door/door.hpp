@@ -27,7 +27,8 @@ envelope wrap(const packet<Schema>& x) {
   return {packet<Schema>::type_id, {raw.begin(), raw.end()}};
 }
 
-/// Admits an envelope as `Schema`; a `Fault` envelope becomes its fault, another type is `malformed`.
+/// Admits an envelope as `Schema`; a `Fault` envelope becomes its fault, another type is
+/// `malformed`.
 template <class Schema>
 result<packet<Schema>> unwrap(const envelope& x);
 
@@ -37,8 +38,8 @@ envelope wrap_fault(const fault& why);
 /// The fault inside a `Fault` envelope, if it is one.
 std::optional<fault> as_fault(const envelope& x);
 
-/// Who is at the other end. On a unix or plain loopback door: role "local", empty name. With TLS: the
-/// certificate's common name "ROLE:NAME" or "ROLE" split at the colon.
+/// Who is at the other end. On a unix or plain loopback door: role "local", empty name. With TLS:
+/// the certificate's common name "ROLE:NAME" or "ROLE" split at the colon.
 struct peer {
   std::string role;
   std::string name;
@@ -77,7 +78,8 @@ private:
 struct server_options {
   /// "127.0.0.1:0", "[::1]:7000", "0.0.0.0:7000" or "unix:/path" (created 0600).
   std::string address;
-  /// Mutually verified. Required unless the address is a unix path or loopback; unused on a unix path.
+  /// Mutually verified. Required unless the address is a unix path or loopback; unused on a unix
+  /// path.
   tls_files tls{};
   std::size_t connections_max = 1024;
   std::size_t requests_max = 4096; ///< In flight over all connections; more is `busy`.
@@ -85,14 +87,16 @@ struct server_options {
   std::chrono::milliseconds silence_max{30'000};
 };
 
-/// Listens and hands each request to a service. A connection that sends rubbish, oversized frames or
-/// nothing is closed without harming others; no frame's length is believed before its limit is checked.
+/// Listens and hands each request to a service. A connection that sends rubbish, oversized frames
+/// or nothing is closed without harming others; no frame's length is believed before its limit is
+/// checked.
 class server {
 public:
-  /// `invalid`: bad address, or TLS missing where required (says which file) or unusable; `busy`: another
-  /// process serves this unix path; `storage`: cannot bind. Destruction answers open requests with
-  /// `canceled`, and no service call runs after it.
-  static result<std::unique_ptr<server>> open(io_thread& io, server_options options, service handler);
+  /// `invalid`: bad address, or TLS missing where required (says which file) or unusable; `busy`:
+  /// another process serves this unix path; `storage`: cannot bind. Destruction answers open
+  /// requests with `canceled`, and no service call runs after it.
+  static result<std::unique_ptr<server>> open(io_thread& io, server_options options,
+                                              service handler);
   virtual ~server() = default;
 
   /// The bound TCP port; 0 for unix.
@@ -102,7 +106,8 @@ public:
 struct client_options {
   std::string address;
   tls_files tls{};
-  std::string server_name{}; ///< Checked against the certificate when TLS is on; empty: the address's host.
+  std::string
+      server_name{}; ///< Checked against the certificate when TLS is on; empty: the address's host.
   std::size_t requests_max = 4096; ///< In flight; more is `busy`.
 };
 
@@ -112,8 +117,9 @@ public:
   static std::unique_ptr<client> open(io_thread& io, client_options options);
   virtual ~client() = default;
 
-  /// `reply` runs once, on the io thread: the answer (the other side's fault arrives as a fault), or
-  /// `unreachable`, `timeout`, `too_large`, `busy`; `canceled` when the client is destroyed first.
+  /// `reply` runs once, on the io thread: the answer (the other side's fault arrives as a fault),
+  /// or `unreachable`, `timeout`, `too_large`, `busy`; `canceled` when the client is destroyed
+  /// first.
   virtual void call(envelope request, std::chrono::milliseconds timeout, answer reply) = 0;
 
   /// Blocks; never call it on the io thread.

@@ -20,8 +20,8 @@ namespace foreshift {
 inline constexpr std::uint32_t block_bytes = 4096;
 
 struct extent_store_options {
-  std::string path;                             ///< Directory; created 0700; one process at a time (flock).
-  std::uint64_t reserve_bytes = 256ull << 20;   ///< Kept free: staging a copy below it is `no_space`.
+  std::string path; ///< Directory; created 0700; one process at a time (flock).
+  std::uint64_t reserve_bytes = 256ull << 20; ///< Kept free: staging a copy below it is `no_space`.
 };
 
 /// What a partition host must know of a volume to store extents of it.
@@ -44,10 +44,12 @@ struct fence_state {
   friend bool operator==(const fence_state&, const fence_state&) = default;
 };
 
-/// Who sends a request, fixed when a session opens. (An epoch has one holder, so the epoch suffices.)
+/// Who sends a request, fixed when a session opens. (An epoch has one holder, so the epoch
+/// suffices.)
 struct io_permit {
   std::uint64_t epoch = 0;
-  std::uint64_t move = 0; ///< Not 0: a mirrored write, good only for extents staged by or added by this move.
+  std::uint64_t move =
+      0; ///< Not 0: a mirrored write, good only for extents staged by or added by this move.
 };
 
 struct extent_inventory {
@@ -62,7 +64,8 @@ struct disk_space {
   std::uint64_t reserve_bytes = 0;
 };
 
-/// All extents of one volume on this host. Every call may come from any thread; calls block on disk.
+/// All extents of one volume on this host. Every call may come from any thread; calls block on
+/// disk.
 ///
 /// Fence (I2): every read, write, zero and flush with a permit checks `permit.epoch == fence.epoch`
 /// and fails with `refused` otherwise; `promote` returns only when no request of an older epoch is
@@ -78,7 +81,8 @@ public:
   /// Fails with `refused` (epoch, or extent not here), `corrupt` (short file), `storage`.
   virtual result<void> read(io_permit permit, std::uint64_t offset, std::span<std::byte> out) = 0;
 
-  /// Data reaches the page cache; durable after `flush`. Updates block checksums. `no_space` when full.
+  /// Data reaches the page cache; durable after `flush`. Updates block checksums. `no_space` when
+  /// full.
   virtual result<void> write(io_permit permit, std::uint64_t offset,
                              std::span<const std::byte> in) = 0;
 
@@ -99,9 +103,9 @@ public:
   /// a replica here is `exists`. `no_space` when the reserve would be broken.
   virtual result<void> stage(std::uint64_t move, std::span<const std::uint32_t> extents) = 0;
 
-  /// Stores pulled data of one staged extent, skipping every block that a mirrored write of the same
-  /// move has filled. `offset_in_extent` and sizes are block-aligned. Returns bytes stored (blocks of
-  /// zeroes stay holes but count). `refused` when another move owns the staging.
+  /// Stores pulled data of one staged extent, skipping every block that a mirrored write of the
+  /// same move has filled. `offset_in_extent` and sizes are block-aligned. Returns bytes stored
+  /// (blocks of zeroes stay holes but count). `refused` when another move owns the staging.
   virtual result<std::uint64_t> fill(std::uint64_t move, std::uint32_t extent,
                                      std::uint32_t offset_in_extent,
                                      std::span<const std::byte> in) = 0;
@@ -109,7 +113,8 @@ public:
   /// fdatasync of a move's copies, before they are compared and committed.
   virtual result<void> sync_staged(std::uint64_t move) = 0;
 
-  /// Staged copies become replicas, durable. Idempotent: extents this move already added are skipped.
+  /// Staged copies become replicas, durable. Idempotent: extents this move already added are
+  /// skipped.
   virtual result<void> commit(std::uint64_t move, std::span<const std::uint32_t> extents) = 0;
 
   /// Frees all staged copies of `move`. Idempotent.
@@ -132,7 +137,8 @@ public:
 
   // -- fence -----------------------------------------------------------------------------------
 
-  /// Durable promise; `refused` unless epoch > max(fence.epoch, prepared_epoch) or it repeats the same.
+  /// Durable promise; `refused` unless epoch > max(fence.epoch, prepared_epoch) or it repeats the
+  /// same.
   virtual result<void> prepare(std::uint64_t epoch, std::string_view holder) = 0;
 
   /// Durable fence; `refused` when a higher epoch, or this epoch with another holder, was seen.
@@ -142,8 +148,9 @@ public:
   virtual fence_state fence() const = 0;
 };
 
-/// A partition host's disk: one directory, one RocksDB (extent records, fences, small state), data in
-/// sparse segment files with a mapped checksum file beside each. Every call may come from any thread.
+/// A partition host's disk: one directory, one RocksDB (extent records, fences, small state), data
+/// in sparse segment files with a mapped checksum file beside each. Every call may come from any
+/// thread.
 class extent_store {
 public:
   virtual ~extent_store() = default;

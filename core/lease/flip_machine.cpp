@@ -51,16 +51,16 @@ std::optional<fault> flip_machine::objection() const {
                                          lease.prepared.id, name)};
   if (request_.to.empty())
     return lease.holder.empty() ? std::optional{fault{
-             errc::precondition, fmt::format("volume '{}' is not attached", name)}}
+               errc::precondition, fmt::format("volume '{}' is not attached", name)}}
                                 : std::nullopt;
   bool known = std::any_of(facts_->peers.begin(), facts_->peers.end(),
                            [&](const host_address& x) { return x.name == request_.to; });
   if (!known)
     return fault{errc::not_found, fmt::format("no host named '{}'", request_.to)};
   if (request_.reattach ? lease.holder != request_.to : lease.holder == request_.to)
-    return fault{errc::precondition, fmt::format("volume '{}' is {}attached at host '{}'", name,
-                                                 request_.reattach ? "not " : "already ",
-                                                 request_.to)};
+    return fault{errc::precondition,
+                 fmt::format("volume '{}' is {}attached at host '{}'", name,
+                             request_.reattach ? "not " : "already ", request_.to)};
   return std::nullopt;
 }
 
@@ -125,9 +125,9 @@ script<finish> flip_machine::commit_to(flip_intent intent, flip_times times) {
   co_return end;
 }
 
-/// Promotes `host`, the rightful holder, at ever newer epochs: the roll-back of a flip (`why`) and the
-/// re-attachment of a holder whose data plane restarted. Nobody is drained: whoever might still hold an
-/// older epoch is fenced by the promotion.
+/// Promotes `host`, the rightful holder, at ever newer epochs: the roll-back of a flip (`why`) and
+/// the re-attachment of a holder whose data plane restarted. Nobody is drained: whoever might still
+/// hold an older epoch is fenced by the promotion.
 script<finish> flip_machine::forward_to(std::string host, std::optional<fault> why) {
   say(request_.reattach ? "prepare" : "rollback");
   auto failed_epoch = facts_->lease.prepared.epoch;

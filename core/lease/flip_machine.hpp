@@ -18,15 +18,16 @@ struct flip_request {
   std::chrono::milliseconds timeout{10'000}; ///< Of the takeover.
 };
 
-/// Changes who holds a volume's lease: attach (nobody holds it), flip, detach, re-attach, and, when the
-/// store already has this task's intent, whatever a crashed coordinator left of them.
+/// Changes who holds a volume's lease: attach (nobody holds it), flip, detach, re-attach, and, when
+/// the store already has this task's intent, whatever a crashed coordinator left of them.
 ///
 ///   store PREPARE -> configure, prepare (all hosts of the seal) -> standby (destination)
 ///   -> takeover (one message: drain, promote, serve) -> store COMMIT -> release (source)
 ///
-/// A failure before the takeover was sent leaves the source undisturbed. From then on the destination
-/// is asked: primary at that epoch means COMMIT; anything else means a flip forward to the source at
-/// the next epoch, or, without a source, no holder. Phases noted: prepare, takeover, commit, rollback.
+/// A failure before the takeover was sent leaves the source undisturbed. From then on the
+/// destination is asked: primary at that epoch means COMMIT; anything else means a flip forward to
+/// the source at the next epoch, or, without a source, no holder. Phases noted: prepare, takeover,
+/// commit, rollback.
 class flip_machine final : public machine {
 public:
   explicit flip_machine(flip_request request) : request_(std::move(request)) {}

@@ -44,7 +44,7 @@ void machine::accept(input& in) {
 
 std::size_t machine::open() const {
   return static_cast<std::size_t>(
-    std::count_if(slots_.begin(), slots_.end(), [](const question& x) { return !x.what; }));
+      std::count_if(slots_.begin(), slots_.end(), [](const question& x) { return !x.what; }));
 }
 
 std::uint64_t machine::expect() {

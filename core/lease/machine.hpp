@@ -16,10 +16,11 @@
 
 namespace foreshift::lease {
 
-/// What a machine asks of its shell. Each `id` is answered by one input of the same id; an answer that
-/// comes after the machine lost interest is ignored.
+/// What a machine asks of its shell. Each `id` is answered by one input of the same id; an answer
+/// that comes after the machine lost interest is ignored.
 
-/// Sends to the agent of `host` and answers `replied`: the envelope, or any fault (its own or the network's).
+/// Sends to the agent of `host` and answers `replied`: the envelope, or any fault (its own or the
+/// network's).
 struct send {
   std::uint64_t id = 0;
   std::string host;
@@ -34,7 +35,8 @@ struct commit {
 };
 enum class load_kind {
   look,   ///< Just read.
-  settle, ///< First stop every move and retirement of the volume (cancel them and wait for their end).
+  settle, ///< First stop every move and retirement of the volume (cancel them and wait for their
+          ///< end).
   enter,  ///< First wait for the volume's map section; held until `leave` or `finish`.
 };
 /// Answers `loaded` with what the store says now.
@@ -89,10 +91,10 @@ struct parcel {
 };
 using replies = std::vector<result<door::envelope>>;
 
-/// A protocol as a pure state machine: `step` takes one input and returns what to do next. No I/O, no
-/// time, no threads. Inside it is straight-line code (a coroutine) that suspends at every action, so
-/// it reads as the protocol does; dropping the machine is a crash, and a new one resumes from the
-/// store's records. One thread at a time.
+/// A protocol as a pure state machine: `step` takes one input and returns what to do next. No I/O,
+/// no time, no threads. Inside it is straight-line code (a coroutine) that suspends at every
+/// action, so it reads as the protocol does; dropping the machine is a crash, and a new one resumes
+/// from the store's records. One thread at a time.
 class machine {
 public:
   machine() = default;

@@ -29,8 +29,9 @@ migration_step next_step(const migration_view& now) {
     return {kind::flip, {}};
   if (!now.forecast_known)
     return {now.elapsed >= std::min(forecast_grace, now.timeout) ? kind::flip : kind::wait, {}};
-  if (now.batch_fault && (now.faults_in_row >= faults_max || now.batch_fault->code == errc::no_space
-                          || now.batch_fault->code == errc::corrupt))
+  if (now.batch_fault
+      && (now.faults_in_row >= faults_max || now.batch_fault->code == errc::no_space
+          || now.batch_fault->code == errc::corrupt))
     return {kind::stop, now.batch_fault};
   if (now.elapsed >= now.timeout)
     return stop(errc::timeout,

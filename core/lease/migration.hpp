@@ -15,14 +15,14 @@ inline constexpr unsigned batches_max = 2;
 
 /// What a migration knows when it decides its next step.
 struct migration_view {
-  double coverage = 0;          ///< Of predicted accesses, resident at the destination now.
+  double coverage = 0; ///< Of predicted accesses, resident at the destination now.
   double gate = 0.9;
   bool preposition = true;
-  bool forecast_known = false;  ///< A forecast has arrived ...
-  double accesses_expected = 0; ///< ... and expects so many accesses; 0: an idle volume.
-  bool moves_left = false;      ///< The plan has something to copy that is not already in flight.
+  bool forecast_known = false;   ///< A forecast has arrived ...
+  double accesses_expected = 0;  ///< ... and expects so many accesses; 0: an idle volume.
+  bool moves_left = false;       ///< The plan has something to copy that is not already in flight.
   bool destination_full = false; ///< The plan left hot extents out for lack of space there.
-  unsigned batches = 0;         ///< In flight.
+  unsigned batches = 0;          ///< In flight.
   std::optional<fault> batch_fault; ///< Why the last batch failed, unless one succeeded since.
   unsigned faults_in_row = 0;
   std::chrono::milliseconds elapsed{0};

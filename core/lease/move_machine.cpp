@@ -29,8 +29,8 @@ bool not_primary(const fault& why) {
 } // namespace
 
 move_machine::move_machine(move_request request) : request_(std::move(request)) {
-  record_ = {request_.id,      request_.volume, 0, request_.source, request_.destination,
-             request_.extents, false,           0};
+  record_ = {request_.id,          request_.volume,  0,     request_.source,
+             request_.destination, request_.extents, false, 0};
 }
 
 move_machine::move_machine(const move_record& record) : resumed_(true), record_(record) {}
@@ -73,8 +73,8 @@ script<result<void>> move_machine::begin() {
     co_return fault{errc::busy, "the lease is changing hands"};
   for (auto extent : record_.extents)
     if (!facts_->placement.holds(record_.source, extent))
-      co_return fault{errc::precondition, fmt::format("extent {} is not at host {}", extent,
-                                                      record_.source)};
+      co_return fault{errc::precondition,
+                      fmt::format("extent {} is not at host {}", extent, record_.source)};
   for (auto& [hosts, extents] : facts_->placement.retiring())
     if (std::find(hosts.begin(), hosts.end(), record_.destination) != hosts.end())
       for (auto extent : record_.extents)
@@ -150,7 +150,8 @@ script<result<void>> move_machine::check() {
 }
 
 /// The one transaction that makes the copy a replica. Guarded by the lease revision the move began
-/// under: no flip can have come between. Other moves only change the placement: read it and try again.
+/// under: no flip can have come between. Other moves only change the placement: read it and try
+/// again.
 script<result<void>> move_machine::publish() {
   auto next_record = record_;
   next_record.committed = true;

@@ -13,19 +13,20 @@ struct move_request {
   std::uint64_t volume = 0;
   std::string source, destination;
   std::vector<std::uint32_t> extents;
-  std::uint64_t rate_bytes = 0; ///< Per second; 0: the destination's own limit.
+  std::uint64_t rate_bytes = 0;               ///< Per second; 0: the destination's own limit.
   std::chrono::milliseconds timeout{600'000}; ///< Of the copying.
 };
 
-/// Adds one host to the in-sync set of a batch of extents (add before remove; nothing is removed here):
+/// Adds one host to the in-sync set of a batch of extents (add before remove; nothing is removed
+/// here):
 ///
 ///   store record -> stage (destination) -> mirror on (primary) -> pull (destination) -> verify
 ///   -> store txn: map names the destination, record committed -> commit (destination)
 ///   -> adopt (primary) -> mirror off -> record erased
 ///
 /// A volume that nobody holds needs no mirror and no adoption; both sides' digests are compared.
-/// Any failure before the transaction aborts; after it the machine only goes forward, also when it is
-/// built from the stored record of a crashed coordinator (`resume`).
+/// Any failure before the transaction aborts; after it the machine only goes forward, also when it
+/// is built from the stored record of a crashed coordinator (`resume`).
 class move_machine final : public machine {
 public:
   explicit move_machine(move_request request);

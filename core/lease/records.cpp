@@ -5,10 +5,18 @@
 
 namespace foreshift::lease {
 
-std::string lease_key(std::uint64_t volume) { return fmt::format("leases/{:016}", volume); }
-std::string placement_key(std::uint64_t volume) { return fmt::format("placements/{:016}", volume); }
-std::string volume_key(std::uint64_t volume) { return fmt::format("volumes/{:016}", volume); }
-std::string move_key(std::uint64_t move) { return fmt::format("moves/{:016}", move); }
+std::string lease_key(std::uint64_t volume) {
+  return fmt::format("leases/{:016}", volume);
+}
+std::string placement_key(std::uint64_t volume) {
+  return fmt::format("placements/{:016}", volume);
+}
+std::string volume_key(std::uint64_t volume) {
+  return fmt::format("volumes/{:016}", volume);
+}
+std::string move_key(std::uint64_t move) {
+  return fmt::format("moves/{:016}", move);
+}
 
 void encode(const host_address& x, schema::HostAddress::Builder out) {
   out.setName(x.name.c_str());
@@ -86,6 +94,8 @@ std::string to_value(const lease_record& x) {
   return to_value(packet<schema::Lease>::make([&](auto out) { encode(x, out); }));
 }
 
-std::string to_value(const move_record& x) { return to_value(encode(x)); }
+std::string to_value(const move_record& x) {
+  return to_value(encode(x));
+}
 
 } // namespace foreshift::lease

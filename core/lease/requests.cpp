@@ -16,7 +16,9 @@ door::envelope build(Fill&& fill) {
   return door::wrap(packet<Schema>::make(std::forward<Fill>(fill)));
 }
 
-auto list(extents_view extents) { return kj::arrayPtr(extents.data(), extents.size()); }
+auto list(extents_view extents) {
+  return kj::arrayPtr(extents.data(), extents.size());
+}
 
 template <class Builder>
 void put_peers(const std::vector<host_address>& peers, Builder out) {

@@ -73,8 +73,8 @@ script<result<void>> retire_machine::note_retiring() {
   co_return co_await put_map(facts_->placement.without_replica(request_.host, go));
 }
 
-/// The primary must have stopped reading there before the space may go. Not primary any more: the next
-/// holder starts from this map or a newer one, and its promotion fenced the former.
+/// The primary must have stopped reading there before the space may go. Not primary any more: the
+/// next holder starts from this map or a newer one, and its promotion fenced the former.
 script<result<void>> retire_machine::drain_readers() {
   auto& lease = facts_->lease;
   if (lease.holder.empty())
@@ -87,8 +87,7 @@ script<result<void>> retire_machine::drain_readers() {
   co_return adopted ? result<void>{} : result<void>{adopted.error()};
 }
 
-script<result<void>> retire_machine::free_at(std::string host,
-                                             std::vector<std::uint32_t> extents) {
+script<result<void>> retire_machine::free_at(std::string host, std::vector<std::uint32_t> extents) {
   auto request = retire(facts_->shape().id, facts_->placement.version(), extents);
   auto freed = co_await insist(host, std::move(request), attempts);
   if (!freed)

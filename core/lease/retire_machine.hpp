@@ -19,8 +19,9 @@ struct retire_request {
 ///   store: map without the host, noted as retiring -> adopt (primary; drains its readers)
 ///   -> retire (the host frees the space) -> store: map without the note
 ///
-/// Never below the replication factor: extents that have no surplus are left alone. Resumable at any
-/// point, because the map itself carries the note. A cancel stops between steps; the note remains.
+/// Never below the replication factor: extents that have no surplus are left alone. Resumable at
+/// any point, because the map itself carries the note. A cancel stops between steps; the note
+/// remains.
 class retire_machine final : public machine {
 public:
   explicit retire_machine(retire_request request) : request_(std::move(request)) {}

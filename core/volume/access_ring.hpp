@@ -28,7 +28,8 @@ struct access_note {
 /// the new note and counts it; `put` never waits (Vyukov's bounded queue, 32 bytes a note).
 class access_ring {
 public:
-  /// Capacity is rounded up to a power of two.
+  /// Capacity is rounded up to a power of two; 0: nothing is ever kept, and nothing counted as
+  /// dropped.
   explicit access_ring(std::size_t capacity);
 
   void put(const access_note& note);
@@ -50,7 +51,8 @@ private:
     std::uint32_t vci;
   };
 
-  std::size_t mask_;
+  const bool off_;
+  const std::size_t mask_;
   std::unique_ptr<cell[]> cells_;
   alignas(64) std::atomic<std::uint64_t> head_{0};
   alignas(64) std::atomic<std::uint64_t> tail_{0};

@@ -1,17 +1,25 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "core/volume/nbd_handle.hpp"
 
+#include "core/base/clock.hpp"
+
+#include <algorithm>
 #include <cerrno>
 
 namespace foreshift {
 
 namespace {
 
-using steady = std::chrono::steady_clock;
+std::int64_t now_ns() {
+  return system_clock().monotonic_ns();
+}
 
-int left_ms(steady::time_point until) {
-  auto left = std::chrono::ceil<std::chrono::milliseconds>(until - steady::now()).count();
-  return left > 0 ? static_cast<int>(left) : 0;
+std::int64_t after(std::int64_t from_ns, std::chrono::nanoseconds span) {
+  return from_ns + span.count();
+}
+
+int left_ms(std::int64_t until_ns) {
+  return static_cast<int>(std::max<std::int64_t>((until_ns - now_ns() + 999'999) / 1'000'000, 0));
 }
 
 fault connect_fault(const std::string& where) {
@@ -40,7 +48,7 @@ result<nbd_connection> nbd_open(const std::string& address, const std::string& e
           && nbd_set_tls_verify_peer(h.get(), true) == 0;
   if (!set || nbd_aio_connect_tcp(h.get(), parts->first.c_str(), parts->second.c_str()) == -1)
     return connect_fault(where);
-  auto until = steady::now() + options.connect_timeout;
+  auto until = after(now_ns(), options.connect_timeout);
   while (nbd_aio_is_connecting(h.get()) == 1) {
     int polled = nbd_poll(h.get(), left_ms(until));
     if (polled == -1)
@@ -79,15 +87,15 @@ fault nbd_fault(nbd_handle* h, const std::string& where) {
 
 result<void> nbd_await(nbd_handle* h, std::int64_t cookie, std::chrono::milliseconds timeout,
                        const std::string& where, std::chrono::microseconds spin_time) {
-  auto began = steady::now();
-  auto until = began + timeout;
+  auto began = now_ns();
+  auto until = after(began, timeout);
   for (;;) {
     int done = nbd_aio_command_completed(h, static_cast<std::uint64_t>(cookie));
     if (done == 1)
       return {};
     if (done == -1)
       return nbd_fault(h, where);
-    bool spin = steady::now() - began < spin_time;
+    bool spin = now_ns() < after(began, spin_time);
     int polled = nbd_poll(h, spin ? 0 : left_ms(until));
     if (polled == 0 && !spin && left_ms(until) == 0)
       return fault{errc::timeout, where + ": no answer in time"};

@@ -80,10 +80,9 @@ public:
   /// Waits until no pin of a version older than `generation` is left; false after `timeout`.
   bool drain(std::uint64_t generation, std::chrono::nanoseconds timeout) {
     std::unique_lock lock{mutex_};
-    auto until = std::chrono::steady_clock::now() + timeout;
     waiters_.fetch_add(1);
     auto quiet = [&] { return older_unpinned(generation); };
-    bool done = unpinned_.wait_until(lock, until, quiet);
+    bool done = unpinned_.wait_for(lock, timeout, quiet);
     waiters_.fetch_sub(1);
     return done;
   }

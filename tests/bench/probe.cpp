@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // bench_probe put DIR N | tcp N: what the machine itself can do, printed beside our figures as JSON
-// {"p50_us":..,"p99_us":..,"runs":..}. `put` is one synced RocksDB put, `tcp` one 64-byte round trip
-// over loopback TCP with TCP_NODELAY between two threads.
+// {"p50_us":..,"p99_us":..,"runs":..}. `put` is one synced RocksDB put, `tcp` one 64-byte round
+// trip over loopback TCP with TCP_NODELAY between two threads.
 #include "core/base/clock.hpp"
 
 #include <rocksdb/db.h>

@@ -33,7 +33,8 @@ def fio(uri, seconds, **options):
     flags = [f"--{key}={value}" for key, value in options.items()]
     done = subprocess.run(
         ["fio", "--name=job", "--ioengine=nbd", f"--uri={uri}", "--thread=1", "--time_based",
-         f"--runtime={seconds}", "--ramp_time=0.3", "--norandommap=1", "--lat_percentiles=1", "--clat_percentiles=0",
+         f"--runtime={seconds}", "--ramp_time=0.3", "--norandommap=1", "--lat_percentiles=1",
+         "--clat_percentiles=0",
          "--output-format=json", *flags],
         capture_output=True, text=True)
     text = done.stdout

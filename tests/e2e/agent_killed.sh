@@ -46,9 +46,9 @@ for ((i = 0; i < 6; ++i)); do
   victim=${hosts[(i + i / 3) % 3]}
   fs -o json flip disk --to "$to" >"$CLUSTER/flip.$i.json" 2>&1 &
   flip=$!
-  sleep "0.00$i"
+  sleep "0.0$i"
   agent_kill "$victim"
-  wait "$flip" && note "flip $i to $to went through" || note "flip $i to $to failed cleanly"
+  if wait "$flip"; then note "flip $i to $to went through"; else note "flip $i to $to failed"; fi
   agent_start "$victim"
   wait_until 30 host_up "$victim"
   wait_until 60 no_leftovers host-c

@@ -28,7 +28,7 @@ for ((i = 1; i <= 20; ++i)); do
   fi
   expect_owner disk "$to"
   roam vm "$to"
-  note "$i: $to at epoch $(jq -r .epoch "$CLUSTER/task.json"), flip $(jq -r .flip.totalUs "$CLUSTER/task.json") us"
+  note "$i: $to at $(jq -r '"epoch \(.epoch), flip \(.flip.totalUs) us"' "$CLUSTER/task.json")"
   sleep 1.5
   fio_running vm || fail "the client ended early"
 done

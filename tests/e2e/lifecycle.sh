@@ -97,4 +97,9 @@ expect_said "bad.toml:2.*host.zoen.*host.zone"
 printf 'data = "%s/other"\n[door]\nlisten = "0.0.0.0:0"\n' "$CLUSTER" >"$CLUSTER/open.toml"
 expect_exit 2 "$FORESHIFT_BIN/foreshift-coordinator" --config "$CLUSTER/open.toml"
 expect_said "certificate|tls"
+for file in "$source_dir"/cluster-config/*.toml "$source_dir"/cluster-config/*/*.toml; do
+  program=foreshift-agent
+  [[ $file == */coordinator* ]] && program=foreshift-coordinator
+  expect_exit 0 "$FORESHIFT_BIN/$program" --config "$file" --check-config
+done
 note "done"

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# Random bytes, a length of 4 GiB and silence on every listening port: nobody falls, nobody allocates
-# what was announced, everybody else is served on.
+# Random bytes, a length of 4 GiB and silence on every listening port, and clients that break off
+# with requests in flight: nobody falls, nobody allocates what was announced, everybody else is
+# served on.
 source "$(dirname "$0")/lib.sh"
 requires fio qemu-io
 cluster_begin
@@ -71,6 +72,38 @@ for target in sys.argv[1:]:
     silent += [dial(target) for _ in range(10)]
 time.sleep(1)
 PY
+
+python3 - "$CLUSTER/host-a/nbd.sock" disk <<'PY' || fail "the data plane does not serve"
+import random, socket, struct, sys
+random.seed(8)
+path, export = sys.argv[1], sys.argv[2].encode()
+def get(s, size):
+    out = b""
+    while len(out) < size:
+        out += s.recv(size - len(out)) or sys.exit("closed")
+    return out
+for i in range(300):
+    s = socket.socket(socket.AF_UNIX)
+    s.connect(path)
+    get(s, 18)
+    s.sendall(struct.pack(">I", 3))
+    ask = struct.pack(">I", len(export)) + export + struct.pack(">H", 0)
+    s.sendall(struct.pack(">QII", 0x49484156454F5054, 7, len(ask)) + ask)
+    kind = 0
+    while kind != 1:
+        _, _, kind, size = struct.unpack(">QIII", get(s, 20))
+        get(s, size)
+    for _ in range(64):
+        s.sendall(struct.pack(">IHHQQI", 0x25609513, 0, 0, i, random.randrange(4096) * 4096, 4096))
+    if i % 4 == 1:
+        s.sendall(struct.pack(">IHHQQI", 0x25609513, 0, 2, i, 0, 0))  # goodbye
+    if i % 4 == 2:
+        s.sendall(random.randbytes(28))
+    if i % 4 == 3:
+        s.shutdown(socket.SHUT_WR)
+    s.close()
+PY
+sleep 1
 
 [[ $(pids | sort) == "$before" ]] || fail "a process was replaced"
 for pid in $(pids); do kill -0 "$pid" || fail "process $pid fell"; done

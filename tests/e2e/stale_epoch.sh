@@ -29,7 +29,8 @@ refused "a peer's write of epoch 0" "$peer/peer:$id:0:host-a:0"
 refused "a peer's write of an epoch never given out" "$peer/peer:$id:$((new + 5)):host-a:0"
 refused "a guest's export on the peers' port" "$peer/disk"
 refused "a write to a copy export" "$peer/copy:$id"
-for name in peer: peer:x:y:z:w "peer:$id:$new" "peer:99999:$new:host-b:0" "$(head -c 2000 /dev/zero | tr '\0' x)"; do
+long=$(head -c 2000 /dev/zero | tr '\0' x)
+for name in peer: peer:x:y:z:w "peer:$id:$new" "peer:99999:$new:host-b:0" "$long"; do
   refused "the export '${name:0:40}'" "$peer/$name"
 done
 qemu-io -f raw -c 'read -P 1 0 1M' "$(uri host-b disk)" >"$CLUSTER/out" || fail "read at host-b"

@@ -36,7 +36,8 @@ note "qemu-io"
 qemu-io -f raw -c 'write -P 0x5a 4096 65536' -c 'write -z 8192 4096' -c 'discard 16384 4096' \
   -c flush "$at" >"$CLUSTER/out" || fail "qemu-io write"
 qemu-io -f raw -c 'read -P 0x5a 4096 4096' -c 'read -P 0 8192 4096' -c 'read -P 0 16384 4096' \
-  -c 'read -P 0x5a 20480 4096' -c 'read -P 0x5a 4608 512' "$at" >"$CLUSTER/out" || fail "qemu-io read"
+  -c 'read -P 0x5a 20480 4096' -c 'read -P 0x5a 4608 512' "$at" >"$CLUSTER/out" ||
+  fail "qemu-io read"
 if grep -q 'verification failed' "$CLUSTER/out"; then fail "qemu-io read other bytes"; fi
 
 note "fio, written and verified"

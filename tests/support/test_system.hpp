@@ -24,15 +24,15 @@ struct test_config : actor_config {
 
 /// An actor system in which nothing happens unless the test says so.
 ///
-/// Messages move in `settle()`, time moves in `advance()`. Both are virtual: no thread runs, so a test
-/// that passes once passes always.
+/// Messages move in `settle()`, time moves in `advance()`. Both are virtual: no thread runs, so a
+/// test that passes once passes always.
 class test_system {
 public:
   test_system();
   ~test_system();
 
-  /// Delivers messages until no actor has work left. Fails after `steps_max`, because two actors may
-  /// play ping-pong for ever.
+  /// Delivers messages until no actor has work left. Fails after `steps_max`, because two actors
+  /// may play ping-pong for ever.
   std::size_t settle(std::size_t steps_max = 10'000);
 
   /// Like `settle`, but picks the next ready actor with a seeded generator.
@@ -71,8 +71,8 @@ public:
     return *std::move(out);
   }
 
-  /// Ends this actor with the fixture. Needed for actors that may hold unanswered requests or timers,
-  /// which would keep them, and so the system, alive.
+  /// Ends this actor with the fixture. Needed for actors that may hold unanswered requests or
+  /// timers, which would keep them, and so the system, alive.
   template <class Handle>
   Handle adopt(Handle whom) {
     adopted_.push_back(caf::actor_cast<caf::strong_actor_ptr>(whom));

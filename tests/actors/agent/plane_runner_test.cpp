@@ -20,11 +20,11 @@ using namespace std::chrono_literals;
 namespace {
 
 /// Options whose "nbdkit" is a shell script.
-plane_options scripted(const test::scratch& dir, const std::string& body) {
+plane_process_options scripted(const test::scratch& dir, const std::string& body) {
   std::ofstream{dir / "nbdkit"} << "#!/bin/sh\n" << body << '\n';
   chmod((dir / "nbdkit").c_str(), 0700);
   std::ofstream{dir / "plugin.so"} << "not looked at";
-  plane_options out;
+  plane_process_options out;
   out.host = "host-a";
   out.data = dir.path();
   out.socket = dir / "run/nbd.sock";
@@ -132,7 +132,7 @@ TEST_CASE("a missing plugin and a path too long for a socket are named") {
 }
 
 TEST_CASE("the command line carries what the plugin needs, TLS only when there are certificates") {
-  plane_options options;
+  plane_process_options options;
   options.host = "host-a";
   options.data = "/data";
   options.door = "127.0.0.1:10810";
@@ -146,6 +146,7 @@ TEST_CASE("the command line carries what the plugin needs, TLS only when there a
   CHECK(has(plain, "door=unix:/data/run/plane.sock"));
   CHECK(has(plain, "peer-door=127.0.0.1:10810"));
   CHECK(has(plain, "hold=30s"));
+  CHECK(has(plain, "access-log=on"));
   CHECK_FALSE(has(plain, "--tls=on"));
   options.certificate = "c.pem";
   options.key = "k.pem";

@@ -6,7 +6,9 @@ using namespace foreshift::test;
 
 namespace {
 
-schema::TaskState state_of(const packet<schema::Task>& x) { return x.read().getState(); }
+schema::TaskState state_of(const packet<schema::Task>& x) {
+  return x.read().getState();
+}
 
 } // namespace
 
@@ -61,11 +63,11 @@ TEST_CASE("a flip that fails half-way leaves the source as the one owner") {
   cell.advance(2s);
   REQUIRE(cell.world.self->has_next_message());
   pending.receive(
-    [&](packet<schema::Task>& x) {
-      CHECK(state_of(x) == schema::TaskState::FAILED);
-      CHECK(std::string{x.read().getError().cStr()}.find("rolled back") != std::string::npos);
-    },
-    [](const caf::error& why) { FAIL(to_fault(why).detail); });
+      [&](packet<schema::Task>& x) {
+        CHECK(state_of(x) == schema::TaskState::FAILED);
+        CHECK(std::string{x.read().getError().cStr()}.find("rolled back") != std::string::npos);
+      },
+      [](const caf::error& why) { FAIL(to_fault(why).detail); });
   CHECK(cell.facts().lease.holder == "a");
   CHECK(cell.facts().lease.held_epoch == 3);
   cell.check_clean();
@@ -92,9 +94,9 @@ TEST_CASE("a coordinator that dies after any number of messages of a flip leaves
     cell.create();
     REQUIRE(cell.attach("a"));
     cell.world.self->send(cell.x.conductor, packet<schema::FlipStart>::make([](auto out) {
-      out.setVolume("vol1");
-      out.setTo("c");
-    }));
+                            out.setVolume("vol1");
+                            out.setTo("c");
+                          }));
     int done = 0;
     while (done < steps && cell.world.scheduler.has_job()) {
       cell.world.scheduler.run_once();
@@ -113,8 +115,8 @@ TEST_CASE("a coordinator that dies after any number of messages of a flip leaves
     auto holder = cell.facts().lease.holder;
     CHECK((holder == "a" || holder == "c"));
     rolled += holder == "a";
-    auto tasks = cell.world.ask<packet<schema::Tasks>>(cell.x.conductor,
-                                                       packet<schema::TaskList>{});
+    auto tasks =
+        cell.world.ask<packet<schema::Tasks>>(cell.x.conductor, packet<schema::TaskList>{});
     CHECK(tasks.read().getTasks().size() == 0); // none runs for ever
     if (ended) {
       CHECK(holder == "c");

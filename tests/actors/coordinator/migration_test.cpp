@@ -55,7 +55,12 @@ TEST_CASE("a migration without pre-positioning moves nothing") {
 
 TEST_CASE("a full destination ends the migration with no_space and the source serves on") {
   ready_cell cell;
-  cell.free_bytes = 2u << 20;
+  SUBCASE("as its last report said") {
+    cell.free_bytes = 100;
+  }
+  SUBCASE("as it says when it should stage") {
+    cell.hosts.at("c").extents_max = 2;
+  }
   cell.report_all();
   auto end = to_end(cell, cell.migrate("c"));
   CHECK(end.read().getState() == schema::TaskState::FAILED);
@@ -115,9 +120,9 @@ TEST_CASE("a coordinator that dies during a migration leaves one clean owner and
     CAPTURE(steps);
     ready_cell cell;
     cell.world.self->send(cell.x.conductor, packet<schema::MigrateStart>::make([](auto out) {
-      out.setVolume("vol1");
-      out.setTo("c");
-    }));
+                            out.setVolume("vol1");
+                            out.setTo("c");
+                          }));
     for (int i = 0; i < steps && cell.world.scheduler.has_job(); ++i)
       cell.world.scheduler.run_once();
     cell.crash();

@@ -99,36 +99,36 @@ public:
   }
 
   void hello(const std::string& host) {
-    world.ask<packet<schema::HostWelcome>>(
-      x.membership, packet<schema::HostHello>::make([&](auto out) {
-        auto address = out.initAddress();
-        address.setName(host.c_str());
-        address.setAgent(("fake:" + host).c_str());
-      }));
+    world.ask<packet<schema::HostWelcome>>(x.membership,
+                                           packet<schema::HostHello>::make([&](auto out) {
+                                             auto address = out.initAddress();
+                                             address.setName(host.c_str());
+                                             address.setAgent(("fake:" + host).c_str());
+                                           }));
     report(host);
   }
 
   /// What the host's agent would report now.
   void report(const std::string& host) {
     auto& now = hosts.at(host);
-    world.ask<packet<schema::Done>>(
-      x.membership, packet<schema::HostReport>::make([&](auto out) {
-        out.setHost(host.c_str());
-        auto disk = out.initNbsr().initDisk();
-        disk.setTotalBytes(1u << 30);
-        auto used = now.replicas.size() * shape().extent_bytes;
-        disk.setFreeBytes(free_bytes > used ? free_bytes - used : 0);
-        auto plane = out.initPlane();
-        plane.setPid(1);
-        auto row = plane.initVolumes(1)[0];
-        row.setId(1);
-        row.setState(now.state);
-        row.setEpoch(now.epoch);
-        auto moves = row.initMoves(static_cast<unsigned>(now.staged.size()));
-        unsigned i = 0;
-        for (auto& [move, extents] : now.staged)
-          moves.set(i++, move);
-      }));
+    world.ask<packet<schema::Done>>(x.membership, packet<schema::HostReport>::make([&](auto out) {
+                                      out.setHost(host.c_str());
+                                      auto disk = out.initNbsr().initDisk();
+                                      disk.setTotalBytes(1u << 30);
+                                      auto used = now.replicas.size() * shape().extent_bytes;
+                                      disk.setFreeBytes(free_bytes > used ? free_bytes - used : 0);
+                                      auto plane = out.initPlane();
+                                      plane.setPid(1);
+                                      auto row = plane.initVolumes(1)[0];
+                                      row.setId(1);
+                                      row.setState(now.state);
+                                      row.setEpoch(now.epoch);
+                                      auto moves =
+                                          row.initMoves(static_cast<unsigned>(now.staged.size()));
+                                      unsigned i = 0;
+                                      for (auto& [move, extents] : now.staged)
+                                        moves.set(i++, move);
+                                    }));
   }
 
   void report_all() {
@@ -138,15 +138,15 @@ public:
   }
 
   void create() {
-    world.ask<packet<schema::VolumeInfo>>(
-      x.catalog, packet<schema::VolumeCreate>::make([&](auto out) {
-        out.setName("vol1");
-        out.setSizeBytes(shape().size_bytes);
-        out.setPartitionBytes(shape().partition_bytes);
-        auto homes = out.initHomes(2);
-        homes.set(0, "a");
-        homes.set(1, "b");
-      }));
+    world.ask<packet<schema::VolumeInfo>>(x.catalog,
+                                          packet<schema::VolumeCreate>::make([&](auto out) {
+                                            out.setName("vol1");
+                                            out.setSizeBytes(shape().size_bytes);
+                                            out.setPartitionBytes(shape().partition_bytes);
+                                            auto homes = out.initHomes(2);
+                                            homes.set(0, "a");
+                                            homes.set(1, "b");
+                                          }));
   }
 
   template <class Request, class Fill>
@@ -180,7 +180,7 @@ public:
 
   packet<schema::Task> task(std::uint64_t id) {
     return world.ask<packet<schema::Task>>(
-      x.conductor, packet<schema::TaskShow>::make([&](auto out) { out.setId(id); }));
+        x.conductor, packet<schema::TaskShow>::make([&](auto out) { out.setId(id); }));
   }
 
   lease::volume_facts facts() {
@@ -189,20 +189,19 @@ public:
 
   /// A forecast in which extents 0 to 7 are equally hot.
   void forecast(const char* host) {
-    world.ask<packet<schema::Done>>(
-      x.board, packet<schema::ForecastReport>::make([&](auto out) {
-        auto f = out.initForecast();
-        f.setVolume(1);
-        f.setHost(host);
-        f.setHorizonMs(60'000);
-        f.setTotalReads(800);
-        auto extents = f.initExtents(8);
-        for (unsigned e = 0; e < 8; ++e) {
-          extents[e].setExtent(e);
-          extents[e].setReads(100);
-          extents[e].setBytes(1 << 20);
-        }
-      }));
+    world.ask<packet<schema::Done>>(x.board, packet<schema::ForecastReport>::make([&](auto out) {
+                                      auto f = out.initForecast();
+                                      f.setVolume(1);
+                                      f.setHost(host);
+                                      f.setHorizonMs(60'000);
+                                      f.setTotalReads(800);
+                                      auto extents = f.initExtents(8);
+                                      for (unsigned e = 0; e < 8; ++e) {
+                                        extents[e].setExtent(e);
+                                        extents[e].setReads(100);
+                                        extents[e].setBytes(1 << 20);
+                                      }
+                                    }));
   }
 
   /// The record and the hosts say the same, and nothing is left over.

@@ -13,7 +13,8 @@ def svg(body, height=HEIGHT):
 
 
 def text(x, y, words, anchor="start", colour="#444"):
-    return f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}" fill="{colour}">{html.escape(words)}</text>'
+    return (f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}" fill="{colour}">'
+            f'{html.escape(words)}</text>')
 
 
 class Axes:
@@ -35,7 +36,8 @@ class Axes:
         for i in range(5):
             value = self.top * i / 4
             y = self.y(value)
-            out += f'<line x1="{LEFT}" x2="{WIDTH - 10}" y1="{y:.1f}" y2="{y:.1f}" stroke="#e5e5e5"/>'
+            out += (f'<line x1="{LEFT}" x2="{WIDTH - 10}" y1="{y:.1f}" y2="{y:.1f}" '
+                    'stroke="#e5e5e5"/>')
             out += text(LEFT - 6, y + 4, f"{value:.3g} {self.unit}", "end")
         step = max(1, round((self.high - self.low) / 10))
         at = int(self.low // step * step)
@@ -103,27 +105,31 @@ def latency(a, b):
     body = axes.frame() + axes.flip()
     for points, colour in lines:
         body += axes.line(points, colour)
-    body += text(WIDTH - 120, 24, "A: cold", colour="#c44") + text(WIDTH - 120, 38, "B: prepared", colour="#293")
+    body += text(WIDTH - 120, 24, "A: cold", colour="#c44")
+    body += text(WIDTH - 120, 38, "B: prepared", colour="#293")
     return svg(body)
 
 
 def write(path, rows, a, b):
-    cells = "".join("<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in row) + "</tr>"
+    cells = "".join("<tr>" + "".join(f"<td>{html.escape(x)}</td>" for x in row) + "</tr>"
                     for row in rows)
-    page = f"""<!doctype html><html lang="en"><meta charset="utf-8"><title>Foreshift demo</title>
+    page = f"""<!doctype html><html lang="en"><meta charset="utf-8">
+<title>Foreshift demo</title>
 <style>body{{font:15px/1.5 sans-serif;max-width:900px;margin:2em auto;color:#222}}
-td{{padding:.2em 1em;border-bottom:1px solid #ddd;text-align:right}}td:first-child{{text-align:left}}
+td{{padding:.2em 1em;border-bottom:1px solid #ddd;text-align:right}}
+td:first-child{{text-align:left}}
 h2{{margin:1.6em 0 .3em}}p{{color:#555;margin:.3em 0}}</style>
 <h1>Foreshift: the same migration, cold and prepared</h1><table>{cells}</table>
 <h2>What was expected to be hot</h2>
-<p>Expected accesses over the horizon, along the volume, as the forecast stood before round B moved.</p>
+<p>Expected accesses over the horizon, along the volume, as forecast before round B moved.</p>
 {heat_strip(b["hot"])}
 <h2>Read latency around the flip</h2>
-<p>99th percentile of every tenth of a second; between the flip and the first point the client starts
-at its new host.</p>{latency(a, b)}
+<p>99th percentile of every tenth of a second; between the flip and the first point the client
+starts at its new host.</p>{latency(a, b)}
 <h2>Extents per host, round A</h2>{residency(a)}
 <h2>Extents per host, round B</h2>
-<p>Pre-positioning adds copies at the destination; surplus copies go after the flip.</p>{residency(b)}
+<p>Pre-positioning adds copies at the destination; surplus copies go after the flip.</p>
+{residency(b)}
 </html>"""
     with open(path, "w", encoding="utf-8") as f:
         f.write(page)

@@ -27,7 +27,7 @@ class Fio:
         self.prefix = os.path.join(cluster.root, name)
         self.globals = ["--ioengine=nbd", f"--uri={uri}", "--thread=1", "--output-format=json",
                         f"--output={self.prefix}.json", "--log_offset=1", "--log_unix_epoch=1",
-                        "--disable_slat=1", "--disable_clat=1"]
+                        "--disable_slat=1", "--disable_clat=1", "--verify_state_save=0"]
         self.jobs = []
         self.process = None
 

@@ -16,8 +16,8 @@ TEST_CASE("units: sizes are whole numbers with binary suffixes") {
 }
 
 TEST_CASE("units: a size that is not whole is refused with a hint") {
-  for (const auto* text : {"", "1.5GiB", "-1", "4Q", "4GiBB", "99999999999999999999", "20000000TiB",
-                           "0x10", "GiB"}) {
+  for (const auto* text :
+       {"", "1.5GiB", "-1", "4Q", "4GiBB", "99999999999999999999", "20000000TiB", "0x10", "GiB"}) {
     CAPTURE(text);
     auto got = parse_bytes(text);
     REQUIRE_FALSE(got);

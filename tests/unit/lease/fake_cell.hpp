@@ -72,7 +72,8 @@ public:
     return now;
   }
 
-  /// Runs a machine to its end or its crash. Action number n meets `plan[n]`; counts go on over runs.
+  /// Runs a machine to its end or its crash. Action number n meets `plan[n]`; counts go on over
+  /// runs.
   std::optional<lease::finish> drive(lease::machine& uut) {
     std::deque<lease::action> todo;
     auto feed = [&](lease::input in) {

@@ -19,6 +19,7 @@ namespace foreshift::test {
 /// A model of one host's agent and data plane: what the protocols may rely on, nothing more.
 struct fake_host {
   bool up = true;
+  std::size_t extents_max = 1000;
   std::uint64_t prepared_epoch = 0;
   std::string prepared_holder;
   std::uint64_t fence_epoch = 0;
@@ -62,6 +63,8 @@ public:
     on.operator()<schema::PlaneStatusGet>([&](auto) { return status(name, host, reply); });
     on.operator()<schema::PlaneStage>([&](auto x) {
       auto extents = x.getExtents();
+      if (host.replicas.size() + extents.size() > host.extents_max)
+        return std::optional{fault{errc::no_space, name + " is full"}};
       host.staged[x.getMove()] = {extents.begin(), extents.end()};
       return std::optional<fault>{};
     });
@@ -202,8 +205,8 @@ private:
       return fault{errc::precondition, "not staged"};
     host.pulled[x.getMove()] = true;
     auto bytes = std::uint64_t{x.getExtents().size()} * shape_.extent_bytes;
-    reply = door::wrap(
-      packet<schema::AgentMoved>::make([&](auto out) { out.setBytesCopied(bytes); }));
+    reply =
+        door::wrap(packet<schema::AgentMoved>::make([&](auto out) { out.setBytesCopied(bytes); }));
     return {};
   }
 

@@ -30,7 +30,9 @@ int for_every_trouble(Setup setup, Scenario scenario, Check check) {
 }
 
 void nothing(fake_cell&) {}
-void attached(fake_cell& cell) { REQUIRE_FALSE(cell.flip("a")->why); }
+void attached(fake_cell& cell) {
+  REQUIRE_FALSE(cell.flip("a")->why);
+}
 
 } // namespace
 
@@ -65,26 +67,29 @@ TEST_CASE("a flip to the holder, to a stranger, or of a detached volume is refus
 }
 
 TEST_CASE("an attach survives any one trouble at any step") {
-  int runs = for_every_trouble(nothing, [](fake_cell& x) { return x.flip("a"); },
-                               [](fake_cell&, auto&) {});
+  int runs = for_every_trouble(
+      nothing, [](fake_cell& x) { return x.flip("a"); }, [](fake_cell&, auto&) {});
   CHECK(runs > 40);
 }
 
-TEST_CASE("a flip survives any one trouble at any step, and a failed one leaves the source serving") {
-  int runs = for_every_trouble(attached, [](fake_cell& x) { return x.flip("c"); },
-                               [](fake_cell& cell, const std::optional<lease::finish>& end) {
-                                 if (end && end->why && end->epoch > 0) {
-                                   auto& source = cell.hosts.at("a");
-                                   CHECK(source.state == schema::LeaseState::PRIMARY);
-                                   CHECK(source.epoch == end->epoch);
-                                   CHECK(end->holder == "a");
-                                 }
-                               });
+TEST_CASE(
+    "a flip survives any one trouble at any step, and a failed one leaves the source serving") {
+  int runs = for_every_trouble(
+      attached, [](fake_cell& x) { return x.flip("c"); },
+      [](fake_cell& cell, const std::optional<lease::finish>& end) {
+        if (end && end->why && end->epoch > 0) {
+          auto& source = cell.hosts.at("a");
+          CHECK(source.state == schema::LeaseState::PRIMARY);
+          CHECK(source.epoch == end->epoch);
+          CHECK(end->holder == "a");
+        }
+      });
   CHECK(runs > 50);
 }
 
 TEST_CASE("a detach survives any one trouble at any step") {
-  for_every_trouble(attached, [](fake_cell& x) { return x.flip(""); }, [](fake_cell&, auto&) {});
+  for_every_trouble(
+      attached, [](fake_cell& x) { return x.flip(""); }, [](fake_cell&, auto&) {});
 }
 
 TEST_CASE("a flip survives any two troubles") {

@@ -13,11 +13,15 @@ std::vector<std::uint32_t> extents_at(fake_cell& cell, const std::string& host) 
   return {set.begin(), set.end()};
 }
 
-void attached(fake_cell& cell) { REQUIRE_FALSE(cell.flip("a")->why); }
+void attached(fake_cell& cell) {
+  REQUIRE_FALSE(cell.flip("a")->why);
+}
 void detached(fake_cell&) {}
 
 /// A home host with extents of its own.
-std::string source_of(fake_cell& cell) { return extents_at(cell, "a").empty() ? "b" : "a"; }
+std::string source_of(fake_cell& cell) {
+  return extents_at(cell, "a").empty() ? "b" : "a";
+}
 
 std::optional<lease::finish> move_to_c(fake_cell& cell) {
   auto from = source_of(cell);
@@ -120,6 +124,25 @@ TEST_CASE("a flip between the copy and its transaction makes the move abort") {
   cell.on_action = [&](const lease::action& next) {
     auto* send = std::get_if<lease::send>(&next);
     if (flipped || !send || send->request.type != packet<schema::PlaneVerify>::type_id)
+      return;
+    flipped = true;
+    CHECK_FALSE(cell.flip("b")->why);
+  };
+  auto end = move_to_c(cell);
+  CHECK(flipped);
+  REQUIRE(end->why);
+  CHECK(cell.facts().placement.version() == 1);
+  cell.recover();
+  cell.check_clean();
+}
+
+TEST_CASE("a flip right before the move's transaction makes that transaction fail") {
+  fake_cell cell;
+  attached(cell);
+  bool flipped = false;
+  cell.on_action = [&](const lease::action& next) {
+    auto* commit = std::get_if<lease::commit>(&next);
+    if (flipped || !commit || !commit->ops.front().key.starts_with("placements/"))
       return;
     flipped = true;
     CHECK_FALSE(cell.flip("b")->why);

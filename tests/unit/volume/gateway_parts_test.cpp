@@ -178,3 +178,11 @@ TEST_CASE("addresses split at the last colon") {
   CHECK(split_address("host:").error().code == errc::invalid);
   CHECK(peer_export_name({"b", "", 3, 9, "a", 4}) == "peer:3:9:a:4");
 }
+
+TEST_CASE("access ring: one of no capacity keeps nothing and counts nothing as lost") {
+  access_ring off{0};
+  off.put({.at_ns = 1, .sector = 2, .bytes = 4096});
+  CHECK_FALSE(off.pending());
+  CHECK(off.take(10).empty());
+  CHECK(off.dropped() == 0);
+}

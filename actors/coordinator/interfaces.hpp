@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "actors/base/verbs.hpp"
+#include "actors/coordinator/messages.hpp"
+
+namespace foreshift::control {
+
+template <class Reply, class... Request>
+using asks = compat::signature<Reply, Request...>;
+template <class... Message>
+using takes = compat::one_way<Message...>;
+using ack = packet<schema::Done>;
+
+// -- actors
+// ----------------------------------------------------------------------------------------
+
+/// Whoever wants to know each change of volumes and hosts; gets all of them once when it
+/// subscribes.
+using watcher_actor = caf::typed_actor<takes<volume_changed>, takes<host_changed>>;
+struct subscribe {
+  watcher_actor who;
+};
+
+/// Owns the store; blocks on its disk. Every transaction is guarded by the leadership token.
+///   txn_ptr -> the new revision.  range_request -> the records, sorted.
+using authority_actor =
+    caf::typed_actor<asks<std::uint64_t, txn_ptr>, asks<stored_ptr, range_request>>;
+
+/// Notes what operators may want to know, bounded and durable.
+///   EventsGet waits for something newer when asked to.  tick: end waits that are over.
+using events_verbs = verbs<verb<schema::EventsGet, schema::Events>>;
+using events_actor = events_verbs::actor::extend<takes<event_note>, takes<tick>>;
+
+/// Which hosts there are and whether they live; the way to their agents.
+///   HostHello, HostReport; HostDrop: forgets a host that is down.
+///   relay -> the agent's answer to any verb.  tick: who has been silent too long.
+using host_verbs =
+    verbs<verb<schema::HostHello, schema::HostWelcome>, verb<schema::HostReport, schema::Done>>;
+using membership_actor =
+    host_verbs::actor::extend<asks<ack, packet<schema::HostDrop>>, asks<sealed, relay>,
+                              takes<subscribe>, takes<tick>>;
+
+/// Volumes, their leases and placements: memory over the authority.
+///   VolumeCreate, VolumeDelete.  facts_request -> what the store says of a volume, peers included.
+///   commit_request -> revision: a guarded change of a volume's records.
+using volume_verbs =
+    verbs<verb<schema::VolumeCreate, schema::VolumeInfo>, verb<schema::VolumeDelete, schema::Done>>;
+using catalog_actor =
+    volume_verbs::actor::extend<asks<facts_ptr, facts_request>, asks<std::uint64_t, commit_request>,
+                                takes<subscribe>, takes<host_changed>, takes<volume_changed>>;
+
+/// Takes what the board proposes for the background, and does it.
+using proposals_actor = caf::typed_actor<takes<proposals_ptr>>;
+
+/// Forecasts, affinity scores and plans.
+///   ForecastReport; AffinityGet, HotGet, PlanGet.  survey_request -> survey_ptr.
+///   cycle_request -> the phases of the last cycle, timed.  tick: one cycle.
+using forecast_verbs = verbs<verb<schema::ForecastReport, schema::Done>>;
+using insight_verbs = verbs<verb<schema::AffinityGet, schema::AffinityMatrix>,
+                            verb<schema::HotGet, schema::Hot>, verb<schema::PlanGet, schema::Plan>>;
+using board_actor =
+    caf::typed_actor<asks<ack, packet<schema::ForecastReport>>,
+                     asks<packet<schema::AffinityMatrix>, packet<schema::AffinityGet>>,
+                     asks<packet<schema::Hot>, packet<schema::HotGet>>,
+                     asks<packet<schema::Plan>, packet<schema::PlanGet>>,
+                     asks<survey_ptr, survey_request>, asks<cycle_ptr, cycle_request>,
+                     takes<proposals_actor>, takes<flip_measured>, takes<volume_changed>,
+                     takes<host_changed>, takes<tick>>;
+
+/// Runs tasks, and every machine of core/lease in a runner of its own.
+///   VolumeAttach, VolumeDetach, FlipStart answer when the task has ended; MigrateStart at once.
+///   run_due: the tokens for a move are there.
+///   From runners: load_order -> facts_ptr, section_left, run_note, run_ended.
+///   From migrators and the balancer: move_order, retire_order, flip_order -> how the run ended;
+///   stop_moves: cancel the volume's moves; task_update, task_ended.  tick: heal what was left
+///   over.
+using task_verbs =
+    verbs<verb<schema::VolumeAttach, schema::Task>, verb<schema::VolumeDetach, schema::Task>,
+          verb<schema::FlipStart, schema::Task>, verb<schema::MigrateStart, schema::Task>,
+          verb<schema::TaskList, schema::Tasks>, verb<schema::TaskShow, schema::Task>,
+          verb<schema::TaskCancel, schema::Task>>;
+using conductor_actor = task_verbs::actor::extend<
+    asks<facts_ptr, load_order>, takes<section_left>, takes<run_note>, takes<run_ended>,
+    asks<finish_ptr, move_order>, asks<finish_ptr, retire_order>, asks<finish_ptr, flip_order>,
+    takes<run_due>, takes<stop_moves>, takes<task_update>, takes<task_ended>,
+    asks<activity, activity_request>, takes<volume_changed>, takes<host_changed>, takes<tick>>;
+
+/// Hosts one machine and does what it asks.  tick: start.
+using runner_actor = caf::typed_actor<takes<tick>, takes<run_cancel>, takes<run_pause_over>>;
+
+/// Drives one migration.  tick: decide what is next.  run_cancel: stop cleanly.
+using migrator_actor = caf::typed_actor<takes<tick>, takes<run_cancel>>;
+
+/// Answers what is put together from several actors.
+///   StatusGet, HostList, HostShow, HostDrop, VolumeList, VolumeShow.
+using directory_verbs =
+    verbs<verb<schema::StatusGet, schema::Status>, verb<schema::HostList, schema::Hosts>,
+          verb<schema::HostShow, schema::Host>, verb<schema::HostDrop, schema::Done>,
+          verb<schema::VolumeList, schema::Volumes>, verb<schema::VolumeShow, schema::VolumeInfo>>;
+using directory_actor = directory_verbs::actor::extend<takes<volume_changed>, takes<host_changed>>;
+
+} // namespace foreshift::control
+
+FORESHIFT_LOCAL_MESSAGE(foreshift::control::subscribe)
