@@ -30,10 +30,11 @@ void print_hosts(schema::Hosts::Reader x) {
              {"ATTACHED"}}};
   for (auto host : x.getHosts()) {
     auto p99 = host.getNbsr().getReadP99Us();
+    auto disk = host.getNbsr().getDisk();
     out.row({str(host.getAddress().getName()), host.getUp() ? "up" : "down",
              str(host.getAddress().getZone()), age(host.getSeenMs()),
              percent(host.getSample().getCpuShare()),
-             format_bytes(host.getNbsr().getDisk().getFreeBytes()),
+             disk.getTotalBytes() > 0 ? format_bytes(disk.getFreeBytes()) : "-",
              std::to_string(host.getExtents()), format_bytes(host.getBytes()),
              p99 > 0 ? fmt::format("{:.0f} us", p99) : "-", joined(host.getVolumesAttached())});
   }

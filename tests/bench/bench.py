@@ -24,6 +24,7 @@ class Bench:
             set_to = re.search(r"^threads = (\d+)", f.read(), re.MULTILINE)
             self.threads = int(set_to.group(1)) if set_to else 2  # the default
         self.rows = []
+        os.makedirs(os.path.join(cluster.root, "random"), exist_ok=True)
 
     def row(self, what, ours, theirs, ratio=None, target="", runs=0):
         self.rows.append({"what": what, "ours": ours, "baseline": theirs, "ratio": ratio,
@@ -70,7 +71,7 @@ class Bench:
             for name, taken in parts.items():
                 taken.append(int(task["flip"].get(name, 0)))
             if i % 20 == 0:
-                puts.append(self.run_probe("put", f"{self.cluster.root}/probe", "100"))
+                puts.append(self.run_probe("put", f"{self.cluster.root}/random/probe", "100"))
                 trips.append(self.run_probe("tcp", "500"))
         self.drop("flip")
         put, trip = (median([x["p50_us"] for x in xs]) for xs in (puts, trips))

@@ -1,5 +1,5 @@
-# shellcheck shell=bash
 # SPDX-License-Identifier: Apache-2.0
+# shellcheck shell=bash
 # What end-to-end tests ask of volumes, and the stock clients that use them. Part of lib.sh.
 
 # uri HOST VOLUME: where clients on that host find the volume.
@@ -44,7 +44,8 @@ roam() {
 fio_nbd() {
   local at=$1
   shift
-  fio --name=job --ioengine=nbd --uri="$at" --thread=1 --verify_state_save=0 "$@" >"$CLUSTER/fio.out" 2>&1 || {
+  fio --name=job --ioengine=nbd --uri="$at" --thread=1 --verify_state_save=0 "$@" \
+    >"$CLUSTER/fio.out" 2>&1 || {
     cat "$CLUSTER/fio.out" >&2
     fail "fio failed at $at: $*"
   }

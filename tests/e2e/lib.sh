@@ -1,5 +1,5 @@
-# shellcheck shell=bash
 # SPDX-License-Identifier: Apache-2.0
+# shellcheck shell=bash
 # A local cluster for end-to-end tests, the demo and `./dev up`: one coordinator and agents host-a,
 # host-b, ... as separate processes on loopback, each with a directory of its own under $CLUSTER.
 # All state is in that directory (configs, ports, pid files, logs), so that a function may also be
@@ -115,7 +115,7 @@ cluster_begin() {
 cluster_end() {
   local code=$? pid
   trap - EXIT
-  if ((code != 0 && code != 77)); then
+  if ((code != 0 && code != 77 && code != 130)); then
     tail -n 25 "$CLUSTER"/*.log "$CLUSTER"/*/*.log >&2 2>/dev/null || true
   fi
   cluster_stop

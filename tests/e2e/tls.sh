@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# A cluster with certificates: doors and the peers' NBD are encrypted and both sides verified; whoever
-# has no certificate of the cell gets nowhere.
+# A cluster with certificates: doors and the peers' NBD are encrypted and both sides verified;
+# whoever has no certificate of the cell gets nowhere.
 source "$(dirname "$0")/lib.sh"
 requires fio openssl nbdinfo
 cluster_begin
