@@ -153,8 +153,10 @@ void bind_options(config_reader& in, agent_options& x) {
           "what other data planes should connect to; empty: plane.door");
   in.text("plane.socket", x.plane_socket,
           "unix socket where guests attach volumes over NBD; empty: run/nbd.sock below host.data");
-  in.number("plane.threads", x.plane_threads, 1, 256,
-            "nbdkit's threads per connection; few are quicker at low queue depth");
+  in.number(
+      "plane.threads", x.plane_threads, 1, 256,
+      "nbdkit's threads per connection; with nbdkit 1.32 more than one lets a guest that breaks "
+      "off end the data plane");
   in.text("plane.nbdkit", x.plane_nbdkit,
           "the nbdkit program: a name looked up in PATH, or a path");
   in.text("plane.plugin", x.plane_plugin,

@@ -28,7 +28,7 @@ struct agent_options {
   std::string plane_door = "127.0.0.1:10810";
   std::string plane_door_advertise;
   std::string plane_socket;
-  std::uint64_t plane_threads = 2;
+  std::uint64_t plane_threads = 1;
   std::string plane_nbdkit = "nbdkit";
   std::string plane_plugin;
   std::uint64_t plane_reserve_bytes = 256 * mib;

@@ -43,7 +43,8 @@ struct plane_process_options {
   std::string socket; ///< Unix NBD socket for guests.
   std::string listen; ///< "ADDR:PORT", NBD for peers.
   std::string door;   ///< "ADDR:PORT", the plane's door for peers.
-  std::uint64_t threads = 2;
+  std::uint64_t threads =
+      1; ///< More than one is not safe with nbdkit 1.32: see docs/decisions/0006.
   std::string nbdkit = "nbdkit";
   std::string plugin;
   std::uint64_t reserve_bytes = 256u << 20;

@@ -22,7 +22,7 @@ class Bench:
         self.probe = os.path.join(options.bin, "bench_probe")
         with open(os.path.join(cluster.root, "host-a", "agent.toml")) as f:
             set_to = re.search(r"^threads = (\d+)", f.read(), re.MULTILINE)
-            self.threads = int(set_to.group(1)) if set_to else 2  # the default
+            self.threads = int(set_to.group(1)) if set_to else 1  # the default
         self.rows = []
         os.makedirs(os.path.join(cluster.root, "random"), exist_ok=True)
 

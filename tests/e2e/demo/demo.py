@@ -13,7 +13,7 @@ from workload import MIB
 
 VOLUME = "vm1"
 WINDOW_S = 5
-LINK_US = 2000  # the delay that `run` gives the link
+LINK_US = 4000  # there and back over the link that `run` sets up
 
 
 def say(text):

@@ -14,10 +14,10 @@ SIZE_MIB = 4096
 # Written parts of the volume, MiB (start, length); the rest was never touched.
 WRITTEN = [(256, 256), (1408, 192), (2752, 256), (3700, 64)]
 # Hot clusters inside them: MiB start, MiB length, reads a second.
-HOT = [(320, 64, 800), (1480, 48, 500), (2900, 48, 300), (3716, 16, 100)]
+HOT = [(320, 64, 400), (1480, 48, 250), (2900, 48, 150), (3716, 16, 50)]
 # Rare reads of everything else, and the part that is overwritten all the time.
-TAIL = (1408, 72, 4)
-WRITES = (260, 16, 250)
+TAIL = (1408, 72, 2)
+WRITES = (260, 16, 120)
 
 
 class Fio:
@@ -85,7 +85,7 @@ def vm(cluster, uri, name, seconds, generation):
     fio = Fio(cluster, uri, name)
     timed = {"time_based": 1, "runtime": seconds}
     for i, (start, length, rate) in enumerate(HOT):
-        fio.job(f"hot{i}", start, length, rw="randread", bs="4k", iodepth=4, rate_iops=rate,
+        fio.job(f"hot{i}", start, length, rw="randread", bs="4k", iodepth=2, rate_iops=rate,
                 random_distribution="zipf:0.8", norandommap=1, randseed=77 + i, **CHECKED, **timed)
     start, length, rate = TAIL
     fio.job("tail", start, length, rw="randread", bs="4k", rate_iops=rate, norandommap=1,
