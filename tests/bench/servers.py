@@ -16,6 +16,8 @@ class FileServer:
         where = ["-i", "127.0.0.1", "-p", str(port)] if port else ["-U", self.socket]
         tuned = ["-t", str(threads)] if threads else []
         self.uri = f"nbd://127.0.0.1:{port}" if port else f"nbd+unix:///?socket={self.socket}"
+        if os.path.exists(self.socket):
+            os.unlink(self.socket)  # nbdkit leaves it behind
         self.process = subprocess.Popen(["nbdkit", "-f", *tuned, *where, "file", path])
         for _ in range(100):
             if subprocess.run(["nbdinfo", "--size", self.uri], capture_output=True).returncode == 0:
