@@ -35,6 +35,12 @@ struct HostReport {
   plane   @5 :Plane.PlaneStatus;
 }
 
+struct ReplicasSuspected {
+  # -> Done. An agent to the coordinator, as soon as its data plane waits for a replica.
+  reporter @0 :Text;
+  suspects @1 :List(Plane.PlaneSuspect);
+}
+
 struct ForecastReport {
   # -> Done.
   forecast @0 :Forecast.Forecast;

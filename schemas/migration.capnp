@@ -65,4 +65,5 @@ struct MoveRecord {
   extents     @5 :List(UInt32);
   committed   @6 :Bool;        # the map already names the destination
   mapVersion  @7 :UInt64;
+  resync      @8 :Bool;        # the destination returns: it keeps what it has as a basis
 }

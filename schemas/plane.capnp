@@ -93,6 +93,7 @@ struct PlaneStage {
   volume  @0 :UInt64;
   move    @1 :UInt64;
   extents @2 :List(UInt32);
+  resync  @3 :Bool;             # extents with former data here keep it, as a basis
 }
 
 struct PlaneMirror {
@@ -116,6 +117,9 @@ struct PlanePull {
   move    @1 :UInt64;
   source  @2 :Volume.HostAddress;
   extents @3 :List(UInt32);
+  changed @4 :Data;
+    # of a resync: Roaring bitmap of extents written while this host was out; their blocks are
+    # compared by a strong hash, those of the others by their checksums' digest
 }
 
 struct PlanePulled {
@@ -229,4 +233,62 @@ struct PlaneInventory {
   present @0 :Data;              # Roaring bitmap of extents with data or added by a move
   staged  @1 :Data;
   retired @2 :Data;
+}
+
+# -- lost replicas and their return
+
+struct PlaneWatch {
+  # -> Done. At a partition host that stays in sync: from now on notes durably, before it answers
+  # the write, each extent that is changed, under the map version that left another host out.
+  # Idempotent.
+  volume @0 :UInt64;
+  since  @1 :UInt64;
+}
+
+struct PlaneUnwatch {
+  # -> Done. Forgets the notes of that version; idempotent.
+  volume @0 :UInt64;
+  since  @1 :UInt64;
+}
+
+struct PlaneChangedGet {
+  # -> PlaneChanged.
+  volume @0 :UInt64;
+  since  @1 :UInt64;
+}
+
+struct PlaneChanged {
+  known   @0 :Bool;             # false: this host has not watched since then; take all as changed
+  extents @1 :Data;             # Roaring bitmap
+}
+
+struct PlaneBlockHashes {
+  # -> PlaneBlocks. At a move's source, for a resync; at most 16 extents.
+  volume  @0 :UInt64;
+  extents @1 :List(UInt32);
+}
+
+struct PlaneBlocks {
+  hashes @0 :List(Data);
+    # per extent the 128-bit XXH3 of each block, one after the other; empty: all zeroes
+}
+
+struct PlaneSuspectsWait {
+  # -> PlaneSuspects. At a gateway's host; answers when `serial` has changed or the time is over.
+  serial    @0 :UInt64;
+  timeoutMs @1 :UInt32;
+}
+
+struct PlaneSuspects {
+  serial   @0 :UInt64;
+  suspects @1 :List(PlaneSuspect);
+}
+
+struct PlaneSuspect {
+  # A replica that a primary's writes or flushes wait for.
+  volume  @0 :UInt64;
+  epoch   @1 :UInt64;
+  host    @2 :Text;
+  sinceMs @3 :Int64;
+  reason  @4 :Text;             # a fault's code and sentence
 }

@@ -32,6 +32,14 @@ struct Placement {
   exceptions @2 :List(ReplicaSet);
   retiring   @3 :List(ReplicaSet);
     # removed from the map, perhaps still read by a holder that has not adopted it
+  lost       @4 :List(LostReplica);
+    # removed because the host failed; what it has is a basis for resynchronisation; sorted by host
+}
+
+struct LostReplica {
+  host    @0 :Text;
+  since   @1 :UInt64;             # map version that first left the host out
+  extents @2 :Data;               # Roaring bitmap: what it held in sync before that version
 }
 
 struct HostAddress {
