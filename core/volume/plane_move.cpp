@@ -129,7 +129,7 @@ plane_service::answered<schema::PlanePulled> plane_service::pull(schema::PlanePu
         filled.push_back(extents[i]);
   }
   pull_source from{host, source.getNbd().cStr(), plane_.options().peer_nbd};
-  auto totals = pull_extents(from, in.getMove(), filled, *volume.extents);
+  auto totals = pull_extents(from, in.getMove(), filled, *volume.extents, plane_.copies());
   if (!totals)
     return totals.error();
   if (auto synced = volume.extents->sync_staged(in.getMove()); !synced)

@@ -43,6 +43,7 @@ struct pull_state {
   const pull_source& source;
   const std::uint64_t move;
   volume_extents& into;
+  copy_pace& pace;
   const std::vector<chunk> chunks;
   std::atomic<std::size_t> next{0};
   std::atomic<bool> stop{false};
@@ -89,6 +90,7 @@ bool issue_next(pull_state& state, nbd_handle* h, read_slot& slot) {
 }
 
 void store(pull_state& state, const read_slot& slot) {
+  state.pace.yield(slot.what.bytes);
   auto stored = state.into.fill(state.move, slot.what.extent, slot.what.offset,
                                 std::span{slot.buffer}.first(slot.what.bytes));
   if (!stored)
@@ -126,8 +128,9 @@ void run_connection(pull_state& state) {
 } // namespace
 
 result<pull_totals> pull_extents(const pull_source& source, std::uint64_t move,
-                                 std::span<const std::uint32_t> extents, volume_extents& into) {
-  pull_state state{source, move, into, cut(into.layout(), extents), 0, false, {}, {}, {}};
+                                 std::span<const std::uint32_t> extents, volume_extents& into,
+                                 copy_pace& pace) {
+  pull_state state{source, move, into, pace, cut(into.layout(), extents), 0, false, {}, {}, {}};
   if (state.chunks.empty())
     return pull_totals{};
   std::vector<std::thread> others;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "core/extent/extent_store.hpp"
+#include "core/volume/copy_pace.hpp"
 #include "core/volume/nbd_link.hpp"
 
 #include <cstdint>
@@ -22,9 +23,11 @@ struct pull_totals {
 };
 
 /// Fills staged copies of `extents` from the source's copy export, many reads in flight over two
-/// connections. The first fault ends it: `corrupt` names the extent whose checksum failed at the
-/// source, `unreachable` the host, `refused` a move that does not own the copies (any more).
+/// connections, as fast as `pace` lets it store. The first fault ends it: `corrupt` names the
+/// extent whose checksum failed at the source, `unreachable` the host, `refused` a move that does
+/// not own the copies (any more).
 result<pull_totals> pull_extents(const pull_source& source, std::uint64_t move,
-                                 std::span<const std::uint32_t> extents, volume_extents& into);
+                                 std::span<const std::uint32_t> extents, volume_extents& into,
+                                 copy_pace& pace);
 
 } // namespace foreshift
