@@ -16,7 +16,7 @@ namespace {
 
 constexpr std::string_view known_keys =
     "data, host, door, peer-door, peer-door-cert, peer-door-key, peer-door-ca, peer-tls, reserve, "
-    "hold, copy-slowdown, copy-rate-min, access-log";
+    "hold, peer-timeout, copy-slowdown, copy-rate-min, access-log";
 
 template <class Value>
 result<void> set_parsed(const std::string& key, const std::string& text, result<Value> parsed,
@@ -41,8 +41,8 @@ result<std::uint64_t> parse_percent(const std::string& text) {
 result<void> data_plane_options::set(const std::string& key, const std::string& value) {
   if (key == "reserve" || key == "copy-rate-min")
     return set_parsed(key, value, parse_bytes(value), key == "reserve" ? reserve : copy_rate_min);
-  if (key == "hold")
-    return set_parsed(key, value, parse_duration(value), hold);
+  if (key == "hold" || key == "peer-timeout")
+    return set_parsed(key, value, parse_duration(value), key == "hold" ? hold : peer_timeout);
   if (key == "copy-slowdown")
     return set_parsed(key, value, parse_percent(value), copy_slowdown);
   if (key == "access-log") {
@@ -117,6 +117,8 @@ result<std::unique_ptr<data_plane>> data_plane::open(const data_plane_options& o
   plane.log_capacity = options.access_log ? plane.log_capacity : 0;
   plane.tls = options.peer_door_tls;
   plane.peer_nbd.tls_directory = options.peer_tls;
+  plane.peer_nbd.io_timeout = options.peer_timeout;
+  plane.peer_nbd.connect_timeout = std::min(options.peer_timeout, plane.peer_nbd.connect_timeout);
   auto links = [link = plane.peer_nbd](const link_target& target) {
     return make_nbd_link(target, link);
   };

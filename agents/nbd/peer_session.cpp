@@ -23,7 +23,7 @@ public:
 
   result<void> read(std::uint64_t offset, std::span<std::byte> out) override {
     if (peer_.copy)
-      plane_.copies().yield(out.size());
+      plane_.pace().yield(out.size());
     auto began = plane_.clock().monotonic_ns();
     auto done = peer_.copy ? peer_.extents->read_verified(offset, out)
                            : peer_.extents->read(peer_.permit, offset, out);
