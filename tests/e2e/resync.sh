@@ -6,7 +6,7 @@
 source "$(dirname "$0")/lib.sh"
 requires fio
 cluster_begin
-export PLANE_CTL=$FORESHIFT_BIN/../tests/plane_ctl
+export PLANE_CTL=${PLANE_CTL:-$FORESHIFT_BIN/../tests/plane_ctl}
 [[ -x $PLANE_CTL ]] || fail "no plane_ctl in ${PLANE_CTL%/*}"
 
 read -ra ports < <(free_ports 10)
