@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# A replica's data plane and agent are killed under a client that writes and verifies. The verbs that
-# a coordinator would send are sent by hand: the map leaves the host out, the client goes on, the
-# host returns, and only what it missed is copied to it.
+# A replica's data plane and agent are killed under a client that writes and verifies. The verbs a
+# coordinator would send are sent by hand: the map leaves the host out, the client goes on, the host
+# returns, and only what it missed is copied to it.
 source "$(dirname "$0")/lib.sh"
 requires fio
 cluster_begin
