@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# A replica's data plane and agent are killed under a client that writes and verifies. The verbs that
-# a coordinator would send are sent by hand: the map leaves the host out, the client goes on, the
-# host returns, and only what it missed is copied to it.
+# A replica's data plane and agent are killed under a client that writes and verifies. The verbs a
+# coordinator would send are sent by hand: the map leaves the host out, the client goes on, the host
+# returns, and only what it missed is copied to it.
 source "$(dirname "$0")/lib.sh"
 requires fio
 cluster_begin
-export PLANE_CTL=$FORESHIFT_BIN/../tests/plane_ctl
+export PLANE_CTL=${PLANE_CTL:-$FORESHIFT_BIN/../tests/plane_ctl}
 [[ -x $PLANE_CTL ]] || fail "no plane_ctl in ${PLANE_CTL%/*}"
 
 read -ra ports < <(free_ports 10)

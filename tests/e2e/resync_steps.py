@@ -156,4 +156,5 @@ def compare():
         print(f"-- {len(mine)} extents of {host} and host-b are equal")
 
 
-{"attach": attach, "leave_out": leave_out, "bring_back": bring_back, "compare": compare}[sys.argv[1]]()
+STEPS = {"attach": attach, "leave_out": leave_out, "bring_back": bring_back, "compare": compare}
+STEPS[sys.argv[1]]()
