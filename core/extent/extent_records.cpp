@@ -54,9 +54,13 @@ extent_records::extent_records(std::unique_ptr<rocksdb::DB> db) : db_(std::move(
 
 extent_records::~extent_records() = default;
 
-result<std::unique_ptr<extent_records>> extent_records::open(const std::string& path) {
+result<std::unique_ptr<extent_records>> extent_records::open(const std::string& path,
+                                                             rocksdb::Env* env) {
   rocksdb::DB* db = nullptr;
-  if (auto status = rocksdb::DB::Open(small_database(), path, &db); !status.ok())
+  auto options = small_database();
+  if (env)
+    options.env = env;
+  if (auto status = rocksdb::DB::Open(options, path, &db); !status.ok())
     return to_fault(status);
   return std::unique_ptr<extent_records>(new extent_records(std::unique_ptr<rocksdb::DB>(db)));
 }

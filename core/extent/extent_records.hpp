@@ -17,6 +17,7 @@
 
 namespace rocksdb {
 class DB;
+class Env;
 class WriteBatch;
 } // namespace rocksdb
 
@@ -42,7 +43,9 @@ struct record_change {
 /// and, after `sync`, the machine's. Every call may come from any thread.
 class extent_records {
 public:
-  static result<std::unique_ptr<extent_records>> open(const std::string& path);
+  /// `env` null: RocksDB's own.
+  static result<std::unique_ptr<extent_records>> open(const std::string& path,
+                                                      rocksdb::Env* env = nullptr);
   ~extent_records();
 
   // -- extents: unsynced one by one, synced as a batch

@@ -16,12 +16,15 @@
 
 namespace foreshift {
 
+class disk_io;
+
 /// The unit of checksums and of a staged copy's bitmap.
 inline constexpr std::uint32_t block_bytes = 4096;
 
 struct extent_store_options {
   std::string path; ///< Directory; created 0700; one process at a time (flock).
   std::uint64_t reserve_bytes = 256ull << 20; ///< Kept free: staging a copy below it is `no_space`.
+  disk_io* disk = nullptr; ///< Null: the machine's. Must outlive the store and its volumes.
 };
 
 /// What a partition host must know of a volume to store extents of it.

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <memory>
 #include <semaphore>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
@@ -29,7 +30,7 @@ struct intent {
 class intent_log {
 public:
   /// Opens or creates. `slots_min` is the number of changes in flight at once.
-  static result<std::unique_ptr<intent_log>> open(const std::string& path,
+  static result<std::unique_ptr<intent_log>> open(disk_io& disk, const std::string& path,
                                                   std::uint32_t slots_min = 128);
 
   /// What a former process left half done.
@@ -62,11 +63,11 @@ private:
     std::uint64_t a, b, c, unused; ///< `a` is stored last and cleared first.
   };
 
-  intent_log(mapped_file file, std::uint32_t slots);
+  intent_log(std::unique_ptr<disk_file> file, std::span<std::byte> mapped);
 
   void release(std::uint32_t index) noexcept;
 
-  mapped_file file_;
+  const std::unique_ptr<disk_file> file_;
   slot* slots_;
   std::vector<std::atomic<std::uint64_t>> used_; ///< One bit a slot.
   std::counting_semaphore<> free_;

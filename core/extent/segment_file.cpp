@@ -6,13 +6,8 @@
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
-#include <fcntl.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <array>
-#include <cerrno>
 #include <cstdio>
 #include <cstring>
 #include <vector>
@@ -28,49 +23,50 @@ std::uint64_t blocks_of(std::uint64_t bytes) {
 }
 
 /// A file of `size_bytes`; a new one is sparse. An existing one keeps its size in mode `existing`.
-result<unique_fd> open_sized(const std::string& path, std::uint64_t size_bytes,
-                             segment_file::mode how) {
+result<std::unique_ptr<disk_file>> open_sized(disk_io& disk, const std::string& path,
+                                              std::uint64_t size_bytes, segment_file::mode how) {
   auto create = how == segment_file::mode::create;
-  auto fd = open_file(path, O_RDWR | (create ? O_CREAT : 0));
-  if (!fd && fd.error().code == errc::not_found)
+  auto file = disk.open(path, create ? disk_io::open_mode::create : disk_io::open_mode::existing);
+  if (!file && file.error().code == errc::not_found)
     return fault{errc::corrupt, path + " is missing, but there are records of extents in it"};
-  if (!fd || !create)
-    return fd;
-  if (auto ok = resize_file(fd->get(), size_bytes, path); !ok)
+  if (!file || !create)
+    return file;
+  if (auto ok = (*file)->resize(size_bytes); !ok)
     return ok.error();
-  if (::fdatasync(fd->get()) != 0)
-    return os_fault(errno, "sync", path);
-  return fd;
+  if (auto ok = (*file)->sync(); !ok)
+    return ok.error();
+  return file;
 }
 
 } // namespace
 
-result<std::unique_ptr<segment_file>> segment_file::open(const std::string& directory,
+result<std::unique_ptr<segment_file>> segment_file::open(disk_io& disk,
+                                                         const std::string& directory,
                                                          std::uint32_t number,
                                                          std::uint64_t size_bytes, mode how) {
   char name[16];
   std::snprintf(name, sizeof name, "/%04u", number);
   std::unique_ptr<segment_file> out(new segment_file);
   out->path_ = directory + name + ".extents";
-  out->crc_path_ = directory + name + ".crc";
-  auto data = open_sized(out->path_, size_bytes, how);
+  auto data = open_sized(disk, out->path_, size_bytes, how);
   if (!data)
     return data.error();
   out->data_ = std::move(*data);
-  auto length = file_bytes(out->data_.get(), out->path_);
+  auto length = out->data_->size();
   if (!length)
     return length.error();
   out->truncated_ = *length < size_bytes;
   auto crc_bytes = blocks_of(size_bytes) * sizeof(std::uint32_t);
-  auto crc = open_sized(out->crc_path_, crc_bytes, how);
+  auto crc = open_sized(disk, directory + name + ".crc", crc_bytes, how);
   if (!crc)
     return crc.error();
-  auto mapped = mapped_file::map(std::move(*crc), crc_bytes, out->crc_path_);
+  out->crc_ = std::move(*crc);
+  auto mapped = out->crc_->map(crc_bytes);
   if (!mapped)
     return mapped.error();
-  out->crc_ = std::move(*mapped);
+  out->sums_ = *mapped;
   if (how == mode::create)
-    if (auto ok = sync_directory(directory); !ok)
+    if (auto ok = disk.sync_directory(directory); !ok)
       return ok.error();
   return out;
 }
@@ -81,28 +77,26 @@ fault segment_file::truncated() const {
 }
 
 std::uint32_t segment_file::sum(std::uint64_t block) const {
-  auto* sums = reinterpret_cast<std::uint32_t*>(crc_.bytes().data());
+  auto* sums = reinterpret_cast<std::uint32_t*>(sums_.data());
   return std::atomic_ref(sums[block]).load(std::memory_order_relaxed);
 }
 
 void segment_file::store_sum(std::uint64_t block, std::uint32_t value) {
   // Unchanged entries are not touched: they may be in a hole that has no disk space behind it.
-  auto* sums = reinterpret_cast<std::uint32_t*>(crc_.bytes().data());
+  auto* sums = reinterpret_cast<std::uint32_t*>(sums_.data());
   if (sum(block) != value)
     std::atomic_ref(sums[block]).store(value, std::memory_order_relaxed);
 }
 
 result<void> segment_file::read(std::uint64_t offset, std::span<std::byte> out) const {
   while (!out.empty()) {
-    auto got = ::pread(data_.get(), out.data(), out.size(), static_cast<off_t>(offset));
-    if (got == 0)
+    auto got = data_->read(offset, out);
+    if (!got)
+      return got.error();
+    if (*got == 0)
       return truncated();
-    if (got < 0 && errno == EINTR)
-      continue;
-    if (got < 0)
-      return os_fault(errno, "read", path_);
-    offset += static_cast<std::uint64_t>(got);
-    out = out.subspan(static_cast<std::size_t>(got));
+    offset += *got;
+    out = out.subspan(*got);
   }
   return {};
 }
@@ -112,7 +106,7 @@ result<void> segment_file::reserve_checksums(std::uint64_t offset, std::uint64_t
   constexpr std::uint64_t page = 4096;
   auto from = blocks_of(offset) * sizeof(std::uint32_t) / page * page;
   auto to = blocks_of(offset + length + block_bytes - 1) * sizeof(std::uint32_t);
-  return allocate_range(crc_.fd(), from, (to - from + page - 1) / page * page, crc_path_);
+  return crc_->allocate(from, (to - from + page - 1) / page * page);
 }
 
 result<void> segment_file::write(std::uint64_t offset, std::span<const std::byte> in) {
@@ -175,13 +169,11 @@ result<void> segment_file::put_bytes(std::uint64_t offset, std::span<const std::
   if (truncated_)
     return truncated();
   while (!in.empty()) {
-    auto put = ::pwrite(data_.get(), in.data(), in.size(), static_cast<off_t>(offset));
-    if (put < 0 && errno == EINTR)
-      continue;
-    if (put < 0)
-      return os_fault(errno, "write", path_);
-    offset += static_cast<std::uint64_t>(put);
-    in = in.subspan(static_cast<std::size_t>(put));
+    auto put = data_->write(offset, in);
+    if (!put)
+      return put.error();
+    offset += *put;
+    in = in.subspan(*put);
   }
   return {};
 }
@@ -189,20 +181,16 @@ result<void> segment_file::put_bytes(std::uint64_t offset, std::span<const std::
 result<void> segment_file::free_bytes(std::uint64_t offset, std::uint64_t length) {
   if (truncated_)
     return truncated();
-  constexpr auto how = FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE;
-  while (::fallocate(data_.get(), how, static_cast<off_t>(offset), static_cast<off_t>(length))
-         != 0) {
-    if (errno == EINTR)
-      continue;
-    if (errno != EOPNOTSUPP)
-      return os_fault(errno, "free space in", path_);
-    std::vector<std::byte> zeroes(std::min(length, piece_bytes));
-    for (std::uint64_t done = 0; done < length; done += zeroes.size()) {
-      auto size = std::min<std::uint64_t>(zeroes.size(), length - done);
-      if (auto ok = put_bytes(offset + done, std::span(zeroes).first(size)); !ok)
-        return ok;
-    }
-    break;
+  auto freed = data_->punch(offset, length);
+  if (!freed)
+    return freed.error();
+  if (*freed)
+    return {};
+  std::vector<std::byte> zeroes(std::min(length, piece_bytes));
+  for (std::uint64_t done = 0; done < length; done += zeroes.size()) {
+    auto size = std::min<std::uint64_t>(zeroes.size(), length - done);
+    if (auto ok = put_bytes(offset + done, std::span(zeroes).first(size)); !ok)
+      return ok;
   }
   return {};
 }
@@ -256,7 +244,7 @@ std::uint64_t segment_file::digest(std::uint64_t offset, std::uint64_t length) c
   if (is_zero(offset, length))
     return 0;
   constexpr auto entry = sizeof(std::uint32_t);
-  auto sums = crc_.bytes().subspan(blocks_of(offset) * entry, blocks_of(length) * entry);
+  auto sums = sums_.subspan(blocks_of(offset) * entry, blocks_of(length) * entry);
   return std::max<std::uint64_t>(XXH3_64bits(sums.data(), sums.size()), 1);
 }
 
@@ -267,21 +255,17 @@ result<void> segment_file::sync() {
     return fault{errc::storage, "an earlier sync of " + path_ + " failed; restart to recover"};
   if (!dirty_.exchange(false))
     return {};
-  if (::fdatasync(data_.get()) != 0 || ::fdatasync(crc_.fd()) != 0) {
-    sync_failed_ = true;
-    return os_fault(errno, "sync", path_);
-  }
-  return {};
+  auto done = data_->sync();
+  if (done)
+    done = crc_->sync();
+  sync_failed_ = !done;
+  return done;
 }
 
 std::uint64_t segment_file::bytes_allocated() const {
-  std::uint64_t out = 0;
-  for (auto fd : {data_.get(), crc_.fd()}) {
-    struct stat info {};
-    if (::fstat(fd, &info) == 0)
-      out += static_cast<std::uint64_t>(info.st_blocks) * 512;
-  }
-  return out;
+  auto data = data_->allocated_bytes();
+  auto crc = crc_->allocated_bytes();
+  return (data ? *data : 0) + (crc ? *crc : 0);
 }
 
 } // namespace foreshift

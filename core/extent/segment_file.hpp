@@ -29,8 +29,9 @@ public:
     create,   ///< Holds no data yet.
   };
 
-  static result<std::unique_ptr<segment_file>>
-  open(const std::string& directory, std::uint32_t number, std::uint64_t size_bytes, mode how);
+  static result<std::unique_ptr<segment_file>> open(disk_io& disk, const std::string& directory,
+                                                    std::uint32_t number, std::uint64_t size_bytes,
+                                                    mode how);
 
   const std::string& path() const { return path_; }
 
@@ -85,9 +86,9 @@ private:
   result<void> free_bytes(std::uint64_t offset, std::uint64_t length);
 
   std::string path_;
-  std::string crc_path_;
-  unique_fd data_;
-  mapped_file crc_;
+  std::unique_ptr<disk_file> data_;
+  std::unique_ptr<disk_file> crc_;
+  std::span<std::byte> sums_; ///< The mapping of `crc_`.
   mutable std::atomic<bool> truncated_{false};
   mutable std::atomic<std::uint64_t> corrupt_blocks_{0};
   std::atomic<bool> dirty_{false};

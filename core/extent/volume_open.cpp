@@ -53,7 +53,7 @@ volume_extents_impl::open(std::shared_ptr<store_disk> disk, const volume_layout&
                                     + " is stored here with another size or extent size"};
   if (!*known) {
     // Files without records are what a deletion left: nothing of them may show.
-    if (auto ok = remove_tree(disk->volume_path(layout.id)); !ok)
+    if (auto ok = disk->io.remove_tree(disk->volume_path(layout.id)); !ok)
       return ok.error();
     if (auto ok = disk->records->put_layout(layout); !ok)
       return ok.error();
@@ -65,9 +65,9 @@ volume_extents_impl::open(std::shared_ptr<store_disk> disk, const volume_layout&
 }
 
 result<void> volume_extents_impl::load() {
-  if (auto ok = make_directory(directory_); !ok)
+  if (auto ok = disk_->io.make_directory(directory_); !ok)
     return ok;
-  auto intents = intent_log::open(directory_ + "/intents");
+  auto intents = intent_log::open(disk_->io, directory_ + "/intents");
   if (!intents)
     return intents.error();
   intents_ = std::move(*intents);
@@ -111,7 +111,7 @@ result<void> volume_extents_impl::load_segments(const extent_inventory& found) {
     numbers.insert(extent_offset(extent) / segment_bytes);
   for (auto number : numbers) {
     auto start = number * segment_bytes;
-    auto segment = segment_file::open(directory_, static_cast<std::uint32_t>(number),
+    auto segment = segment_file::open(disk_->io, directory_, static_cast<std::uint32_t>(number),
                                       std::min(segment_bytes, layout_.size_bytes - start),
                                       segment_file::mode::existing);
     if (segment) {
@@ -245,7 +245,7 @@ result<void> volume_extents_impl::ensure_segment(std::uint64_t offset) {
   if (segments_[number].load())
     return {};
   auto size = std::min(segment_bytes, layout_.size_bytes - number * segment_bytes);
-  auto made = segment_file::open(directory_, static_cast<std::uint32_t>(number), size,
+  auto made = segment_file::open(disk_->io, directory_, static_cast<std::uint32_t>(number), size,
                                  segment_file::mode::create);
   if (!made)
     return made.error();

@@ -43,7 +43,8 @@ std::vector<mirror_order> decode_mirrors(const std::vector<packet<schema::PlaneM
 result<std::unique_ptr<plane>> plane::open(plane_options options, extent_store& store,
                                            door::io_thread& io, link_factory links,
                                            const clock_source& clock) {
-  auto intents = write_intents::open(options.directory + "/write-intents");
+  auto& disk = options.disk ? *options.disk : real_disk();
+  auto intents = write_intents::open(options.directory + "/write-intents", disk);
   if (!intents)
     return intents.error();
   std::unique_ptr<plane> out{

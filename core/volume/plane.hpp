@@ -31,6 +31,7 @@ struct plane_options {
   door::tls_files tls{};               ///< For the doors of peers.
   nbd_link_options peer_nbd{};         ///< For the NBD faces of peers.
   std::size_t log_capacity = 1u << 18; ///< Access records kept until somebody takes them.
+  disk_io* disk = nullptr;             ///< Null: the machine's.
 };
 
 /// A volume as this host knows it.
