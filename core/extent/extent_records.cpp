@@ -196,11 +196,31 @@ result<fence_state> extent_records::fence(std::uint64_t volume) const {
   return decode_fence(**value);
 }
 
+result<void> extent_records::put_failure(std::uint64_t volume, std::string_view why) {
+  rocksdb::WriteBatch batch;
+  batch.Put(volume_key(volume, 'x'), slice(why));
+  return write(batch, true);
+}
+
+result<std::string> extent_records::failure(std::uint64_t volume) const {
+  auto value = get(volume_key(volume, 'x'));
+  if (!value)
+    return value.error();
+  return value->value_or(std::string{});
+}
+
+result<void> extent_records::erase_failure(std::uint64_t volume) {
+  rocksdb::WriteBatch batch;
+  batch.Delete(volume_key(volume, 'x'));
+  return write(batch, true);
+}
+
 result<void> extent_records::erase_volume(std::uint64_t volume) {
   rocksdb::WriteBatch batch;
   batch.DeleteRange(extent_key(volume, 0), volume_key(volume, 'f'));
   batch.Delete(volume_key(volume, 'f'));
   batch.Delete(volume_key(volume, 'l'));
+  batch.Delete(volume_key(volume, 'x'));
   return write(batch, true);
 }
 

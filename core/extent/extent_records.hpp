@@ -72,6 +72,9 @@ public:
   result<std::optional<volume_layout>> layout(std::uint64_t volume) const;
   result<void> put_fence(std::uint64_t volume, const fence_state& fence); ///< Synced.
   result<fence_state> fence(std::uint64_t volume) const;                  ///< Epoch 0 when none.
+  result<void> put_failure(std::uint64_t volume, std::string_view why);   ///< Synced.
+  result<std::string> failure(std::uint64_t volume) const;                ///< Empty when none.
+  result<void> erase_failure(std::uint64_t volume);                       ///< Synced.
   result<void> erase_volume(std::uint64_t volume);                        ///< Synced.
 
   // -- small records of others

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "core/extent/intent_log.hpp"
 
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
 #include <algorithm>
 #include <bit>
 #include <functional>
@@ -14,11 +17,16 @@ constexpr std::uint32_t slots_of_a_word = 64;
 
 } // namespace
 
-intent_log::intent_log(std::unique_ptr<disk_file> file, std::span<std::byte> mapped)
-    : file_(std::move(file)), slots_(reinterpret_cast<slot*>(mapped.data())),
+intent_log::intent_log(std::unique_ptr<disk_file> file, std::span<std::byte> mapped,
+                       std::uint64_t boot)
+    : file_(std::move(file)), slots_(reinterpret_cast<slot*>(mapped.data())), boot_(boot),
       used_(mapped.size() / sizeof(slot) / slots_of_a_word),
       free_(static_cast<std::ptrdiff_t>(mapped.size() / sizeof(slot))) {
   for (std::uint32_t i = 0; i < mapped.size() / sizeof(slot); ++i) {
+    // After a power loss data and checksum may each be old or new, and the slot too: to take the
+    // checksum from the data then could call a torn block good.
+    if (slots_[i].a != 0 && slots_[i].boot != boot_)
+      slots_[i].a = 0;
     if (slots_[i].a == 0)
       continue;
     leftover_.push_back({slots_[i].a, slots_[i].b, slots_[i].c});
@@ -46,7 +54,11 @@ result<std::unique_ptr<intent_log>> intent_log::open(disk_io& disk, const std::s
   auto mapped = (*file)->map(size);
   if (!mapped)
     return mapped.error();
-  return std::unique_ptr<intent_log>(new intent_log(std::move(*file), *mapped));
+  auto boot = disk.boot_id();
+  if (!boot)
+    return boot.error();
+  auto named = XXH3_64bits(boot->data(), boot->size());
+  return std::unique_ptr<intent_log>(new intent_log(std::move(*file), *mapped, named));
 }
 
 void intent_log::settle() {
@@ -71,6 +83,7 @@ intent_log::claim intent_log::begin(const intent& what) {
       auto& at = slots_[index];
       at.b = what.b;
       at.c = what.c;
+      at.boot = boot_;
       std::atomic_ref(at.a).store(what.a);
       return {*this, index};
     }

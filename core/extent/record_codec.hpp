@@ -9,9 +9,9 @@
 namespace foreshift {
 
 /// Keys and values of `extent_records`. A key is 'v', the volume (8 bytes, big-endian, so that a
-/// volume's records lie together), then 'l' layout, 'f' fence, or 'e' and the extent (4 bytes,
-/// big-endian); records of others are 'k' and their key. A value is a format byte, then fields in
-/// little-endian order; decoding fails with `malformed` on anything else.
+/// volume's records lie together), then 'l' layout, 'f' fence, 'x' a failure (text), or 'e' and the
+/// extent (4 bytes, big-endian); records of others are 'k' and their key. A value is a format byte,
+/// then fields in little-endian order; decoding fails with `malformed` on anything else.
 std::string volume_key(std::uint64_t volume, char kind);
 std::string extent_key(std::uint64_t volume, std::uint32_t extent);
 std::string other_key(std::string_view key);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "core/extent/segment_file.hpp"
 
+#include "core/base/log.hpp"
 #include "core/extent/block_checksum.hpp"
 
 #define XXH_INLINE_ALL
@@ -17,64 +18,13 @@ namespace foreshift {
 namespace {
 
 constexpr std::uint64_t piece_bytes = 1u << 20; ///< A write is cut at multiples of this.
+constexpr std::size_t summed_bytes = 64u << 10; ///< Of a read, fetched and summed in one go.
 
 std::uint64_t blocks_of(std::uint64_t bytes) {
   return bytes / block_bytes;
 }
 
-/// A file of `size_bytes`; a new one is sparse. An existing one keeps its size in mode `existing`.
-result<std::unique_ptr<disk_file>> open_sized(disk_io& disk, const std::string& path,
-                                              std::uint64_t size_bytes, segment_file::mode how) {
-  auto create = how == segment_file::mode::create;
-  auto file = disk.open(path, create ? disk_io::open_mode::create : disk_io::open_mode::existing);
-  if (!file && file.error().code == errc::not_found)
-    return fault{errc::corrupt, path + " is missing, but there are records of extents in it"};
-  if (!file || !create)
-    return file;
-  if (auto ok = (*file)->resize(size_bytes); !ok)
-    return ok.error();
-  if (auto ok = (*file)->sync(); !ok)
-    return ok.error();
-  return file;
-}
-
 } // namespace
-
-result<std::unique_ptr<segment_file>> segment_file::open(disk_io& disk,
-                                                         const std::string& directory,
-                                                         std::uint32_t number,
-                                                         std::uint64_t size_bytes, mode how) {
-  char name[16];
-  std::snprintf(name, sizeof name, "/%04u", number);
-  std::unique_ptr<segment_file> out(new segment_file);
-  out->path_ = directory + name + ".extents";
-  auto data = open_sized(disk, out->path_, size_bytes, how);
-  if (!data)
-    return data.error();
-  out->data_ = std::move(*data);
-  auto length = out->data_->size();
-  if (!length)
-    return length.error();
-  out->truncated_ = *length < size_bytes;
-  auto crc_bytes = blocks_of(size_bytes) * sizeof(std::uint32_t);
-  auto crc = open_sized(disk, directory + name + ".crc", crc_bytes, how);
-  if (!crc)
-    return crc.error();
-  out->crc_ = std::move(*crc);
-  auto mapped = out->crc_->map(crc_bytes);
-  if (!mapped)
-    return mapped.error();
-  out->sums_ = *mapped;
-  if (how == mode::create)
-    if (auto ok = disk.sync_directory(directory); !ok)
-      return ok.error();
-  return out;
-}
-
-fault segment_file::truncated() const {
-  truncated_ = true; // a later write must not make the file long again, with zeroes in the gap
-  return {errc::corrupt, path_ + " is truncated"};
-}
 
 std::uint32_t segment_file::sum(std::uint64_t block) const {
   auto* sums = reinterpret_cast<std::uint32_t*>(sums_.data());
@@ -88,17 +38,66 @@ void segment_file::store_sum(std::uint64_t block, std::uint32_t value) {
     std::atomic_ref(sums[block]).store(value, std::memory_order_relaxed);
 }
 
-result<void> segment_file::read(std::uint64_t offset, std::span<std::byte> out) const {
+/// Bytes as they are. A file cut short reads as zeroes: its checksums say what they should be.
+result<void> segment_file::fetch(reader how, std::uint64_t offset, std::span<std::byte> out) const {
   while (!out.empty()) {
-    auto got = data_->read(offset, out);
+    auto got = (*data_.*how)(offset, out);
     if (!got)
       return got.error();
-    if (*got == 0)
-      return truncated();
+    if (*got == 0) {
+      if (!short_.exchange(true))
+        slog::error("{} is truncated below offset {}", path_, offset);
+      std::memset(out.data(), 0, out.size());
+      return {};
+    }
     offset += *got;
     out = out.subspan(*got);
   }
   return {};
+}
+
+/// Part of one block; false when the block does not match its checksum.
+result<bool> segment_file::read_edge(std::uint64_t offset, std::span<std::byte> out) const {
+  std::array<std::byte, block_bytes> whole;
+  auto start = offset / block_bytes * block_bytes;
+  if (auto ok = fetch(&disk_file::read, start, whole); !ok)
+    return ok.error();
+  std::memcpy(out.data(), whole.data() + (offset - start), out.size());
+  return block_checksum(whole.data()) == sum(start / block_bytes);
+}
+
+result<std::optional<std::uint64_t>> segment_file::read(std::uint64_t offset,
+                                                        std::span<std::byte> out) const {
+  std::optional<std::uint64_t> wrong;
+  while (!out.empty()) {
+    auto in_block = offset % block_bytes;
+    std::size_t size = 0;
+    if (in_block != 0 || out.size() < block_bytes) {
+      size = std::min<std::size_t>(out.size(), block_bytes - in_block);
+      auto good = read_edge(offset, out.first(size));
+      if (!good)
+        return good.error();
+      if (!*good && !wrong)
+        wrong = offset - in_block;
+    } else {
+      // In pieces that are still in the cache when they are summed.
+      size = std::min(out.size() / block_bytes * block_bytes, summed_bytes);
+      if (auto ok = fetch(&disk_file::read, offset, out.first(size)); !ok)
+        return ok.error();
+      if (!wrong)
+        wrong = mismatch(offset, out.first(size));
+    }
+    offset += size;
+    out = out.subspan(size);
+  }
+  return wrong;
+}
+
+result<std::optional<std::uint64_t>> segment_file::read_medium(std::uint64_t offset,
+                                                               std::span<std::byte> out) const {
+  if (auto ok = fetch(&disk_file::read_medium, offset, out); !ok)
+    return ok.error();
+  return mismatch(offset, out);
 }
 
 result<void> segment_file::reserve_checksums(std::uint64_t offset, std::uint64_t length) {
@@ -136,9 +135,8 @@ result<void> segment_file::write_piece(std::uint64_t offset, std::span<const std
     sums[block - first] = *merged;
   }
   if (auto ok = put_bytes(offset, in); !ok) {
-    // Some of it may have been written: a full disk must not look like a corrupt one.
-    auto healed = resum(first * block_bytes, (last - first + 1) * block_bytes);
-    return healed ? ok : healed;
+    settle_sums(first, std::span(sums).first(last - first + 1));
+    return ok;
   }
   for (auto block = first; block <= last; ++block)
     store_sum(block, sums[block - first]);
@@ -151,7 +149,7 @@ result<std::uint32_t> segment_file::merged_sum(std::uint64_t block, std::uint64_
                                                std::span<const std::byte> in) const {
   std::array<std::byte, block_bytes> whole;
   auto start = block * block_bytes;
-  if (auto ok = read(start, whole); !ok)
+  if (auto ok = fetch(&disk_file::read, start, whole); !ok)
     return ok.error();
   if (block_checksum(whole.data()) != sum(block)) {
     ++corrupt_blocks_;
@@ -165,9 +163,18 @@ result<std::uint32_t> segment_file::merged_sum(std::uint64_t block, std::uint64_
   return block_checksum(whole.data());
 }
 
+/// After a write that failed somewhere: blocks that it had reached get their new sums, so that a
+/// full disk does not look like a corrupt one. What is neither old nor new stays a mismatch.
+void segment_file::settle_sums(std::uint64_t first, std::span<const std::uint32_t> wanted) {
+  std::array<std::byte, block_bytes> whole;
+  for (std::size_t i = 0; i < wanted.size(); ++i)
+    if (fetch(&disk_file::read, (first + i) * block_bytes, whole)
+        && block_checksum(whole.data()) == wanted[i])
+      store_sum(first + i, wanted[i]);
+  dirty_ = true;
+}
+
 result<void> segment_file::put_bytes(std::uint64_t offset, std::span<const std::byte> in) {
-  if (truncated_)
-    return truncated();
   while (!in.empty()) {
     auto put = data_->write(offset, in);
     if (!put)
@@ -179,8 +186,6 @@ result<void> segment_file::put_bytes(std::uint64_t offset, std::span<const std::
 }
 
 result<void> segment_file::free_bytes(std::uint64_t offset, std::uint64_t length) {
-  if (truncated_)
-    return truncated();
   auto freed = data_->punch(offset, length);
   if (!freed)
     return freed.error();
@@ -225,12 +230,23 @@ fault segment_file::corrupt_block(std::uint64_t offset, std::uint32_t extent) co
 result<void> segment_file::resum(std::uint64_t offset, std::uint64_t length) {
   std::array<std::byte, block_bytes> data;
   for (auto at = offset; at < offset + length; at += block_bytes) {
-    if (auto ok = read(at, data); !ok)
+    if (auto ok = fetch(&disk_file::read, at, data); !ok)
       return ok;
     store_sum(at / block_bytes, block_checksum(data.data()));
   }
   dirty_ = true;
   return {};
+}
+
+result<std::optional<std::uint64_t>> segment_file::next_data(std::uint64_t offset) const {
+  return data_->next_data(offset);
+}
+
+result<bool> segment_file::has_data(std::uint64_t offset, std::uint64_t length) const {
+  auto at = next_data(offset);
+  if (!at)
+    return at.error();
+  return *at && **at < offset + length;
 }
 
 bool segment_file::is_zero(std::uint64_t offset, std::uint64_t length) const {
@@ -252,7 +268,7 @@ result<void> segment_file::sync() {
   // The lock makes a second caller wait for the first one's disk, not just for its flag.
   std::lock_guard lock(sync_mutex_);
   if (sync_failed_)
-    return fault{errc::storage, "an earlier sync of " + path_ + " failed; restart to recover"};
+    return fault{errc::storage, "an earlier sync of " + path_ + " failed"};
   if (!dirty_.exchange(false))
     return {};
   auto done = data_->sync();
@@ -260,6 +276,11 @@ result<void> segment_file::sync() {
     done = crc_->sync();
   sync_failed_ = !done;
   return done;
+}
+
+void segment_file::forgive() {
+  std::lock_guard lock(sync_mutex_);
+  sync_failed_ = false;
 }
 
 std::uint64_t segment_file::bytes_allocated() const {

@@ -3,6 +3,7 @@
 
 #include "core/extent/disk.hpp"
 
+#include <algorithm>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -18,6 +19,7 @@ public:
   /// Asked before every read, write, sync, allocate and punch of a file; a fault is the outcome.
   std::function<std::optional<fault>(std::string_view what, const std::string& path)> fails;
   std::string boot = "first";
+  std::size_t write_bytes_max = ~std::size_t{0}; ///< A longer write is a short one.
 
   result<std::unique_ptr<disk_file>> open(const std::string& path, open_mode how) override {
     auto file = under_.open(path, how);
@@ -63,7 +65,7 @@ private:
     result<std::size_t> write(std::uint64_t offset, std::span<const std::byte> in) override {
       if (auto why = asked("write"))
         return *why;
-      return under_->write(offset, in);
+      return under_->write(offset, in.first(std::min(in.size(), disk_.write_bytes_max)));
     }
     result<void> sync() override {
       if (auto why = asked("sync"))

@@ -124,29 +124,6 @@ TEST_CASE(
   }
 }
 
-TEST_CASE(
-    "crash: a block named by an intent is summed anew at start, any other mismatch is found") {
-  for (bool named : {true, false}) {
-    CAPTURE(named);
-    disk_fixture disk(all_home());
-    REQUIRE(disk.volume->write(first_epoch, at(2), noise(extent_size, 1)));
-    disk.close();
-    auto torn = noise(4096, 2); // as if the process died between data and checksum
-    int fd = ::open(disk.data_file().c_str(), O_WRONLY | O_CLOEXEC);
-    REQUIRE(::pwrite(fd, torn.data(), torn.size(), static_cast<off_t>(at(2, 8192))) == 4096);
-    ::close(fd);
-    if (named) {
-      std::array<std::uint64_t, 4> slot{1, at(2, 8192), 4096, 0};
-      fd = ::open((disk.directory / "data/volumes/7/intents").c_str(), O_WRONLY | O_CLOEXEC);
-      REQUIRE(::pwrite(fd, slot.data(), sizeof slot, 0) == sizeof slot);
-      ::close(fd);
-    }
-    disk.open();
-    bytes out(extent_size);
-    CHECK(code_of(disk.volume->read_verified(at(2), out)) == (named ? errc::ok : errc::corrupt));
-  }
-}
-
 TEST_CASE("intent log: what is claimed is left over, what is released is not") {
   temp_directory directory;
   auto path = directory / "intents";
