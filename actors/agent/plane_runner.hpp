@@ -49,6 +49,9 @@ struct plane_process_options {
   std::string plugin;
   std::uint64_t reserve_bytes = 256u << 20;
   std::chrono::milliseconds hold{30'000};
+  std::chrono::milliseconds scrub_light{24 * 3'600'000};
+  std::chrono::milliseconds scrub_full{14 * 24 * 3'600'000};
+  std::uint64_t scrub_rate_bytes = 32u << 20;
   bool access_log = true;
   std::string certificate; ///< PEM files; all three or none.
   std::string key;

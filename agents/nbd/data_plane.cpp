@@ -14,20 +14,28 @@ namespace {
 
 constexpr std::string_view known_keys =
     "data, host, door, peer-door, peer-door-cert, peer-door-key, peer-door-ca, peer-tls, reserve, "
-    "hold, access-log";
+    "hold, access-log, scrub-light, scrub-full, scrub-rate";
 
 } // namespace
 
 result<void> data_plane_options::set(const std::string& key, const std::string& value) {
-  if (key == "reserve" || key == "hold") {
-    auto bytes = key == "reserve" ? parse_bytes(value) : result<std::uint64_t>{0};
-    auto span = key == "hold" ? parse_duration(value)
-                              : result<std::chrono::milliseconds>{std::chrono::milliseconds{0}};
-    if (!bytes || !span)
-      return fault{errc::invalid,
-                   key + "=" + value + ": " + (bytes ? span.error().detail : bytes.error().detail)};
-    (key == "reserve" ? reserve : *bytes) = *bytes;
-    (key == "hold" ? hold : *span) = *span;
+  if (auto* out = key == "reserve"      ? &reserve
+                  : key == "scrub-rate" ? &scrubbing.rate_bytes
+                                        : nullptr) {
+    auto bytes = parse_bytes(value);
+    if (!bytes)
+      return fault{errc::invalid, key + "=" + value + ": " + bytes.error().detail};
+    *out = *bytes;
+    return {};
+  }
+  if (auto* out = key == "hold"          ? &hold
+                  : key == "scrub-light" ? &scrubbing.light_every
+                  : key == "scrub-full"  ? &scrubbing.full_every
+                                         : nullptr) {
+    auto span = parse_duration(value);
+    if (!span)
+      return fault{errc::invalid, key + "=" + value + ": " + span.error().detail};
+    *out = *span;
     return {};
   }
   if (key == "access-log") {
@@ -88,6 +96,7 @@ result<std::unique_ptr<data_plane>> data_plane::open(const data_plane_options& o
   plane.host = options.host;
   plane.directory = options.data;
   plane.hold = options.hold;
+  plane.scrubbing = options.scrubbing;
   plane.log_capacity = options.access_log ? plane.log_capacity : 0;
   plane.tls = options.peer_door_tls;
   plane.peer_nbd.tls_directory = options.peer_tls;

@@ -23,6 +23,7 @@ struct data_plane_options {
   std::string peer_tls;                  ///< peer-tls=DIR: NBD between planes is encrypted
   std::uint64_t reserve = 256u << 20;    ///< reserve=SIZE
   std::chrono::milliseconds hold{30000}; ///< hold=DURATION
+  scrub_options scrubbing;               ///< scrub-light=, scrub-full=, scrub-rate=
   bool access_log = true;                ///< access-log=on|off; off: nothing to learn from
 
   /// Takes one KEY=VALUE; `invalid` names the key and what it should have been.

@@ -83,7 +83,7 @@ result<std::uint64_t> volume_extents_impl::check(std::uint32_t extent) {
   return done;
 }
 
-/// Data in extents that are neither present nor staged: what a crash left.
+/// Data in extents that have none here: what a crash left.
 result<std::uint64_t> volume_extents_impl::free_strays(segment_file& segment, std::uint64_t start) {
   std::uint64_t freed = 0;
   auto end = std::min(segment_bytes, layout_.size_bytes - start);
@@ -98,7 +98,8 @@ result<std::uint64_t> volume_extents_impl::free_strays(segment_file& segment, st
     std::lock_guard moves(moves_mutex_); // a copy is prepared before it is staged
     std::lock_guard lock(stripe(extent));
     auto state = state_of(extent);
-    if (state == extent_state::present || state == extent_state::staged)
+    if (state != extent_state::foreign && state != extent_state::retired
+        && state != extent_state::home_zeroes)
       continue;
     slog::warn("volume {} frees data of extent {}, which is not on this host", layout_.id, extent);
     if (auto ok = clear_extent(extent); !ok)

@@ -114,13 +114,14 @@ result<void> volume_extents_impl::load_segments(const extent_inventory& found) {
   if (!all.isEmpty() && all.maximum() >= extent_count())
     return fault{errc::corrupt,
                  "the database has extents past the end of volume " + std::to_string(layout_.id)};
+  auto needed = found.present | found.staged;
   std::set<std::uint64_t> numbers;
   for (auto extent : all)
     numbers.insert(extent_offset(extent) / segment_bytes);
   for (auto number : numbers) {
     auto start = number * segment_bytes;
     segment_file::known_ranges known;
-    for (auto extent : found.present | found.staged)
+    for (auto extent : needed)
       if (auto at = extent_offset(extent); at / segment_bytes == number)
         known.emplace_back(at % segment_bytes, extent_length(extent));
     auto segment = segment_file::open(disk_->io, directory_, static_cast<std::uint32_t>(number),

@@ -101,8 +101,10 @@ gateway::attempt gateway::read_settled(std::int64_t deadline_ns, std::uint64_t o
   if (!view)
     return {view.error()};
   auto epoch = (*view)->epoch;
-  auto done = replica_io{**view, local_.get()}.read_any(offset, out);
+  replica_io::mending notes;
+  auto done = replica_io{**view, local_.get()}.read_mending(offset, out, notes);
   view->release();
+  note(notes);
   return judge(epoch, done);
 }
 
@@ -144,7 +146,7 @@ result<void> gateway::change(std::int64_t deadline_ns, std::uint64_t offset, std
       local = targets.local_only;
       if (targets.replicas > 1 && !intent)
         intent = intents_.begin(shape_.id, offset, length);
-      auto done = in ? io.write(offset, {in, length}) : io.zero(offset, length);
+      auto done = write_mending(io, offset, length, in);
       auto epoch = view->epoch;
       view.release();
       return judge(epoch, std::move(done));
@@ -157,6 +159,35 @@ result<void> gateway::change(std::int64_t deadline_ns, std::uint64_t offset, std
   else if (intent)
     keep_torn(*intent);
   return done;
+}
+
+/// A partial write of a block that is corrupt at some replica: that is mended first. The range is
+/// locked.
+result<void> gateway::write_mending(const replica_io& io, std::uint64_t offset,
+                                    std::uint64_t length, const std::byte* in) {
+  auto once = [&] { return in ? io.write(offset, {in, length}) : io.zero(offset, length); };
+  auto done = once();
+  if (!done && done.error().code == errc::corrupt) {
+    replica_io::mending notes;
+    auto mended = io.mend(offset, 1, notes);
+    if (auto last = offset + length - 1; mended && last / block_bytes != offset / block_bytes)
+      mended = io.mend(last, 1, notes);
+    note(notes);
+    if (mended)
+      done = once();
+  }
+  if (done)
+    lost_.found(offset, length);
+  return done;
+}
+
+void gateway::note(const replica_io::mending& notes) {
+  repaired_.fetch_add(notes.blocks, std::memory_order_relaxed);
+  for (auto offset : notes.lost) {
+    lost_.add(offset);
+    slog::error("volume {} has no good copy of a block offset={} extent={}", shape_.name, offset,
+                offset / shape_.extent_bytes);
+  }
 }
 
 result<void> gateway::flush() {

@@ -52,6 +52,7 @@ result<std::unique_ptr<plane>> plane::open(plane_options options, extent_store& 
   if (auto done = out->restore(); !done)
     return done.error();
   out->mender_ = std::thread{[self = out.get()] { self->mend(); }};
+  out->scrub_thread_ = std::thread{[self = out.get()] { self->keep_scrubbing(); }};
   return out;
 }
 
@@ -59,7 +60,7 @@ plane::plane(plane_options options, extent_store& store, door::io_thread& io, li
              const clock_source& clock, std::unique_ptr<write_intents> intents)
     : options_(std::move(options)), store_(store), io_(io), links_(std::move(links)), clock_(clock),
       records_(store), intents_(std::move(intents)), log_(options_.log_capacity),
-      started_ms_(clock.wall_ms()) {}
+      started_ms_(clock.wall_ms()), scrub_(*this, options_.scrubbing) {}
 
 plane::~plane() {
   {
@@ -67,8 +68,30 @@ plane::~plane() {
     stopping_ = true;
   }
   stop_changed_.notify_all();
+  scrub_changed_.notify_all();
+  if (scrub_thread_.joinable())
+    scrub_thread_.join();
   if (mender_.joinable())
     mender_.join();
+}
+
+void plane::keep_scrubbing() {
+  std::unique_lock lock{mutex_};
+  while (!stopping_) {
+    scrub_asked_ = false;
+    lock.unlock();
+    auto pause = scrub_.step();
+    lock.lock();
+    scrub_changed_.wait_for(lock, pause, [this] { return stopping_ || scrub_asked_; });
+  }
+}
+
+void plane::wake_scrub() {
+  {
+    std::lock_guard lock{mutex_};
+    scrub_asked_ = true;
+  }
+  scrub_changed_.notify_all();
 }
 
 result<void> plane::restore() {

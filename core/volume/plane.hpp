@@ -9,6 +9,7 @@
 #include "core/volume/io_counters.hpp"
 #include "core/volume/nbd_link.hpp"
 #include "core/volume/plane_records.hpp"
+#include "core/volume/scrubber.hpp"
 #include "core/volume/write_intents.hpp"
 #include "schemas/plane.capnp.h"
 
@@ -32,6 +33,7 @@ struct plane_options {
   nbd_link_options peer_nbd{};         ///< For the NBD faces of peers.
   std::size_t log_capacity = 1u << 18; ///< Access records kept until somebody takes them.
   disk_io* disk = nullptr;             ///< Null: the machine's.
+  scrub_options scrubbing{};
 };
 
 /// A volume as this host knows it.
@@ -75,6 +77,8 @@ public:
   access_ring& log() { return log_; }
   const clock_source& clock() const { return clock_; }
   io_counters& peer_io() { return peer_io_; }
+  scrubber& scrub() { return scrub_; }
+  void wake_scrub();
   std::int64_t started_ms() const { return started_ms_; }
 
   /// Creates the volume or checks that it has this shape (`invalid` if not). Durable.
@@ -124,6 +128,7 @@ private:
   result<void> restore_lease(plane_volume& volume);
   result<std::shared_ptr<plane_volume>> build(const volume_shape& shape);
   void mend();
+  void keep_scrubbing();
 
   const plane_options options_;
   extent_store& store_;
@@ -151,6 +156,11 @@ private:
   std::condition_variable stop_changed_;
   bool stopping_ = false;
   std::thread mender_; ///< Makes replicas of failed writes equal again, in the background.
+
+  scrubber scrub_;
+  std::condition_variable scrub_changed_;
+  bool scrub_asked_ = false;
+  std::thread scrub_thread_;
 };
 
 } // namespace foreshift

@@ -69,6 +69,9 @@ void plane_service::routes() {
   on<schema::PlaneCommit>(slow_, false, &self::commit);
   on<schema::PlaneAbort>(slow_, false, &self::abort);
   on<schema::PlaneRetire>(slow_, false, &self::retire);
+  on<schema::PlaneScrub>(quick_, false, &self::scrub);
+  on<schema::PlaneRepair>(slow_, true, &self::repair);
+  on<schema::PlaneReopen>(slow_, false, &self::reopen);
 }
 
 void plane_service::handle(plane_door through, door::envelope request, const door::peer& from,

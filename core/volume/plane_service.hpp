@@ -87,6 +87,11 @@ private:
   result<void> fence_mirror(plane_volume& volume, std::uint64_t epoch,
                             const std::string& destination);
 
+  // plane_repair.cpp
+  acknowledged scrub(schema::PlaneScrub::Reader in);
+  answered<schema::PlaneRepaired> repair(schema::PlaneRepair::Reader in);
+  acknowledged reopen(schema::PlaneReopen::Reader in);
+
   // plane_status.cpp
   answered<schema::PlaneStatus> status(schema::PlaneStatusGet::Reader in);
   answered<schema::PlaneLog> log(schema::PlaneLogGet::Reader in);
@@ -98,6 +103,9 @@ private:
   worker_pool slow_;
   worker_pool quick_;
 };
+
+/// What the host's scrubber does.
+void fill_scrub(plane& host, schema::ScrubState::Builder out);
 
 /// Copies a list of extents out of a message.
 std::vector<std::uint32_t> extents_of(capnp::List<std::uint32_t>::Reader in);
