@@ -119,3 +119,6 @@ struct Event {
 }
 
 struct HostDrop { name @0 :Text; }   # -> Done. Forgets a host that is down and holds nothing.
+
+struct ScrubStart { host @0 :Text; full @1 :Bool; }
+  # -> Done. Its progress is in Host.plane.scrub.

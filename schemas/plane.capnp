@@ -184,6 +184,18 @@ struct PlaneStatus {
   peerIo     @6 :Telemetry.IoCounters;   # served to peers
   logDropped @7 :UInt64;                 # access records lost because nobody drained them
   copyIo     @8 :Telemetry.IoCounters;   # read by other hosts' moves
+  scrub      @9 :ScrubState;
+}
+
+struct ScrubState {
+  running      @0 :Text;                 # empty, light or full
+  doneBytes    @1 :UInt64;               # of the running pass
+  totalBytes   @2 :UInt64;
+  rateBytes    @3 :UInt64;               # a second, of late
+  lightDoneMs  @4 :Int64;                # when the last pass was complete; 0: never
+  fullDoneMs   @5 :Int64;
+  corrupt      @6 :UInt64;               # extents found corrupt and not repaired yet
+  strayBytes   @7 :UInt64;               # found by the last light pass in no extent of this host
 }
 
 struct PlaneVolume {
@@ -205,6 +217,10 @@ struct PlaneVolume {
   moves     @15 :List(UInt64);           # moves that own staged copies here
   sizeBytes @16 :UInt64;                 # of the volume, so that the agent can forecast it
   extentBytes @17 :UInt32;
+  repaired  @18 :UInt64;                 # blocks this gateway rewrote from a good copy
+  lost      @19 :UInt64;                 # blocks this gateway found no good copy of
+  corruptExtents @20 :List(UInt32);      # found here by scrubbing, not repaired yet; the first 64
+  failed    @21 :Text;                   # why this host's replica answers nothing; empty: it does
 }
 
 struct PlaneClient {
@@ -292,4 +308,29 @@ struct PlaneSuspect {
   host    @2 :Text;
   sinceMs @3 :Int64;
   reason  @4 :Text;             # a fault's code and sentence
+}
+
+# -- checksums
+
+struct PlaneScrub {
+  # -> Done. Begins a pass now: light compares records with files, full checks every block.
+  full @0 :Bool;
+}
+
+struct PlaneRepair {
+  # -> PlaneRepaired. At the primary, from a partition host: checks every replica of these extents
+  # and rewrites what is corrupt from a good copy; at most 64 extents.
+  volume  @0 :UInt64;
+  extents @1 :List(UInt32);
+}
+
+struct PlaneRepaired {
+  blocks @0 :UInt64;            # rewritten
+  lost   @1 :UInt64;            # no good copy found
+}
+
+struct PlaneReopen {
+  # -> Done. At a host whose replica has failed, once the map leaves it out: frees what it has of
+  # the volume, which is not trusted any more, and takes requests again. Refused unless it failed.
+  volume @0 :UInt64;
 }

@@ -64,6 +64,8 @@ result<void> check_numbers(const agent_options& x) {
     return bad("moves.rate", "and moves.rate_min must be more than 0");
   if (x.move_rate_bytes_min > x.move_rate_bytes)
     return bad("moves.rate_min", "must not be above moves.rate");
+  if (x.scrub_rate_bytes < mib)
+    return bad("scrub.rate", "must be at least 1MiB");
   if (x.history_bytes_max < mib)
     return bad("history.size_max", "must be at least 1MiB");
   for (auto [key, value, low, high] :
@@ -72,6 +74,8 @@ result<void> check_numbers(const agent_options& x) {
         std::tuple{"forecast.horizon", x.forecast_horizon, 1000ms, 86'400'000ms},
         std::tuple{"forecast.interval", x.forecast_interval, 100ms, 3'600'000ms},
         std::tuple{"history.age_max", x.history_age_max, 1000ms, 3650 * 86'400'000ms},
+        std::tuple{"scrub.light", x.scrub_light, 1000ms, 365 * 86'400'000ms},
+        std::tuple{"scrub.full", x.scrub_full, 1000ms, 365 * 86'400'000ms},
         std::tuple{"plane.hold", x.plane_hold, 100ms, 3'600'000ms},
         std::tuple{"plane.peer_timeout", x.plane_peer_timeout, 100ms, 60'000ms}})
     if (value < low || value > high)
@@ -128,6 +132,9 @@ plane_process_options agent_options::plane() const {
           .peer_timeout = plane_peer_timeout,
           .copy_slowdown = move_slowdown,
           .copy_rate_min = move_rate_bytes_min,
+          .scrub_light = scrub_light,
+          .scrub_full = scrub_full,
+          .scrub_rate_bytes = scrub_rate_bytes,
           .access_log = plane_access_log,
           .certificate = certificate,
           .key = key,
@@ -171,6 +178,11 @@ void bind_options(config_reader& in, agent_options& x) {
   in.duration("plane.peer_timeout", x.plane_peer_timeout,
               "silence of another host's data plane after which it counts as failed; a flush may "
               "take three times as long");
+  in.duration("scrub.light", x.scrub_light, "how often extents' records are compared with files");
+  in.duration("scrub.full", x.scrub_full,
+              "within what time every stored block is checked against its checksum");
+  in.bytes("scrub.rate", x.scrub_rate_bytes,
+           "bytes a second that checking reads at most; less while guests' latency rises");
   in.flag("plane.stop_with_agent", x.plane_stop_with_agent,
           "true: stopping the agent stops the data plane; false: it goes on serving guests");
   in.flag("plane.access_log", x.plane_access_log,

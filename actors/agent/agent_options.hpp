@@ -37,6 +37,10 @@ struct agent_options {
   bool plane_stop_with_agent = false;
   bool plane_access_log = true;
 
+  std::chrono::milliseconds scrub_light{24 * 3'600'000};
+  std::chrono::milliseconds scrub_full{14 * 86'400'000};
+  std::uint64_t scrub_rate_bytes = 32 * mib;
+
   std::string certificate;
   std::string key;
   std::string ca;

@@ -22,6 +22,7 @@ using plane_relay_verbs =
           verb<schema::PlaneAbort, schema::Done>, verb<schema::PlaneRetire, schema::Done>,
           verb<schema::PlaneWatch, schema::Done>, verb<schema::PlaneUnwatch, schema::Done>,
           verb<schema::PlaneChangedGet, schema::PlaneChanged>,
+          verb<schema::PlaneScrub, schema::Done>, verb<schema::PlaneReopen, schema::Done>,
           verb<schema::PlaneStatusGet, schema::PlaneStatus>,
           verb<schema::PlaneInventoryGet, schema::PlaneInventory>>;
 

@@ -52,6 +52,9 @@ struct plane_process_options {
   std::chrono::milliseconds peer_timeout{3'000};
   std::uint64_t copy_slowdown = 10; ///< Percent that copies may cost guests.
   std::uint64_t copy_rate_min = 4u << 20;
+  std::chrono::milliseconds scrub_light{24 * 3'600'000};
+  std::chrono::milliseconds scrub_full{14 * 24 * 3'600'000};
+  std::uint64_t scrub_rate_bytes = 32u << 20;
   bool access_log = true;
   std::string certificate; ///< PEM files; all three or none.
   std::string key;

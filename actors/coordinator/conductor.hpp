@@ -106,6 +106,7 @@ private:
   void changed(const volume_ptr& now);
   void reported(const host_ptr& now);
   void check_row(const host_entry& host, schema::PlaneVolume::Reader row);
+  void alarm(const host_ptr& former, const host_entry& now); // conductor_alarms.cpp
   bool misses_lease(const host_entry& host, const volume_entry& volume);
   void heal();
   void heal(const volume_entry& x);

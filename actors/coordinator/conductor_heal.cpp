@@ -50,6 +50,7 @@ void conductor_state::reported(const host_ptr& now) {
   }
   auto former = hosts_.find(host);
   bool fresh = former == hosts_.end() || former->second->reports != now->reports;
+  alarm(former == hosts_.end() ? nullptr : former->second, *now);
   hosts_[host] = now;
   if (!fresh || !now->up || now->report.read().getPlane().getPid() == 0)
     return;

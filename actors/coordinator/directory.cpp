@@ -30,6 +30,7 @@ directory_actor::behavior_type directory_state::make_behavior() {
       [this](const packet<schema::HostList>&) { return hosts(); },
       [this](const packet<schema::HostShow>& x) { return host(x.read().getName().cStr()); },
       [this](const packet<schema::HostDrop>& x) { return drop(x); },
+      [this](const packet<schema::ScrubStart>& x) { return scrub(x); },
       [this](const packet<schema::VolumeList>&) { return volumes(); },
       [this](const packet<schema::VolumeShow>& x) { return volume(x.read().getName().cStr()); },
       [this](const volume_changed& x) {
@@ -105,9 +106,8 @@ std::vector<std::string> directory_state::problems() const {
     if (!entry->up)
       all.push_back(fmt::format("host {} is down", which));
     for (auto row : entry->report.read().getPlane().getVolumes())
-      if (row.getCorrupt() > 0)
-        all.push_back(fmt::format("volume {} has {} corrupt blocks at host {}",
-                                  row.getName().cStr(), row.getCorrupt(), which));
+      for (auto& text : damage_of(which, row))
+        all.push_back(std::move(text));
   }
   for (auto& [which, entry] : volumes_)
     if (auto& lease = entry->facts.lease; !lease.holder.empty() && !hosts_.contains(lease.holder))
@@ -142,6 +142,21 @@ caf::result<packet<schema::Host>> directory_state::host(const std::string& which
     return to_caf(fault{errc::not_found, fmt::format("no host named '{}'", which)});
   return packet<schema::Host>::make(
       [&](auto out) { encode_host(*at->second, attached_at(which), out); });
+}
+
+caf::result<ack> directory_state::scrub(const packet<schema::ScrubStart>& x) {
+  auto which = std::string{x.read().getHost().cStr()};
+  if (!hosts_.contains(which))
+    return to_caf(fault{errc::not_found, fmt::format("no host named '{}'", which)});
+  auto order = packet<schema::PlaneScrub>::make(
+      [full = x.read().getFull()](auto out) { out.setFull(full); });
+  auto reply = self_->make_response_promise<ack>();
+  self_
+      ->request(around_.membership, ask_timeout,
+                relay{which, sealed{door::wrap(order)}, ask_timeout})
+      .then([reply](const sealed&) mutable { reply.deliver(ack{}); },
+            [reply](const caf::error& why) mutable { reply.deliver(why); });
+  return reply;
 }
 
 caf::result<ack> directory_state::drop(const packet<schema::HostDrop>& x) {

@@ -38,6 +38,7 @@ private:
   packet<schema::Hosts> hosts() const;
   caf::result<packet<schema::Host>> host(const std::string& which) const;
   caf::result<ack> drop(const packet<schema::HostDrop>& x);
+  caf::result<ack> scrub(const packet<schema::ScrubStart>& x);
   packet<schema::Volumes> volumes() const;
   caf::result<packet<schema::VolumeInfo>> volume(const std::string& which) const;
   std::vector<std::string> attached_at(const std::string& which) const;

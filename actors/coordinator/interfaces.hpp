@@ -93,11 +93,12 @@ using runner_actor = caf::typed_actor<takes<tick>, takes<run_cancel>, takes<run_
 using migrator_actor = caf::typed_actor<takes<tick>, takes<run_cancel>>;
 
 /// Answers what is put together from several actors.
-///   StatusGet, HostList, HostShow, HostDrop, VolumeList, VolumeShow.
+///   StatusGet, HostList, HostShow, HostDrop, VolumeList, VolumeShow.  ScrubStart: tells the host.
 using directory_verbs =
     verbs<verb<schema::StatusGet, schema::Status>, verb<schema::HostList, schema::Hosts>,
           verb<schema::HostShow, schema::Host>, verb<schema::HostDrop, schema::Done>,
-          verb<schema::VolumeList, schema::Volumes>, verb<schema::VolumeShow, schema::VolumeInfo>>;
+          verb<schema::VolumeList, schema::Volumes>, verb<schema::VolumeShow, schema::VolumeInfo>,
+          verb<schema::ScrubStart, schema::Done>>;
 using directory_actor = directory_verbs::actor::extend<takes<volume_changed>, takes<host_changed>>;
 
 } // namespace foreshift::control

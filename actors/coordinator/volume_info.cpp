@@ -14,13 +14,28 @@ std::string health_of(const volume_entry& volume, const host_table& hosts) {
     if (at == hosts.end() || !at->second->up)
       return fmt::format("degraded: host {} is down", name);
     schema::PlaneVolume::Reader row;
-    if (find_volume(*at->second, volume.id(), row) && row.getCorrupt() > 0)
-      return fmt::format("corrupt: {} blocks at host {}", row.getCorrupt(), name);
+    if (find_volume(*at->second, volume.id(), row))
+      if (auto wrong = damage_of(name, row); !wrong.empty())
+        return wrong.front();
   }
   return "ok";
 }
 
 } // namespace
+
+std::vector<std::string> damage_of(const std::string& host, schema::PlaneVolume::Reader row) {
+  std::vector<std::string> out;
+  auto volume = row.getName().cStr();
+  if (row.getLost() > 0)
+    out.push_back(fmt::format("volume {}: {} blocks with no good copy", volume, row.getLost()));
+  if (row.getFailed().size() > 0)
+    out.push_back(fmt::format("volume {}: its replica at host {} has failed: {}", volume, host,
+                              row.getFailed().cStr()));
+  if (auto found = row.getCorruptExtents(); found.size() > 0)
+    out.push_back(fmt::format("volume {}: {}{} extents corrupt at host {}, not repaired yet",
+                              volume, found.size() == 64 ? "at least " : "", found.size(), host));
+  return out;
+}
 
 bool find_volume(const host_entry& host, std::uint64_t volume, schema::PlaneVolume::Reader& out) {
   for (auto row : host.report.read().getPlane().getVolumes())

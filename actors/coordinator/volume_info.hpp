@@ -9,6 +9,9 @@ namespace foreshift::control {
 
 using host_table = std::map<std::string, host_ptr>;
 
+/// What is wrong with a host's data of a volume, in sentences.
+std::vector<std::string> damage_of(const std::string& host, schema::PlaneVolume::Reader row);
+
 /// A volume as the API shows it; what is where comes from the hosts' latest reports.
 void encode_volume(const volume_entry& volume, const host_table& hosts,
                    schema::VolumeInfo::Builder out);

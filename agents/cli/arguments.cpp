@@ -71,6 +71,22 @@ void add_hosts(CLI::App& app, parsed& p) {
                      [](session& s, name_args& a) { return drop_host(s, a.name); });
 }
 
+void add_scrub(CLI::App& app, parsed& p) {
+  auto& scrub = group(app, "scrub", "Checks of what hosts store, before anybody needs it");
+  command<to_args>(
+      scrub, p, "start", "Begin a pass on a host now: light, or with --full over every block",
+      "foreshift scrub start host-a --full",
+      [](CLI::App& c, to_args& a) {
+        c.add_option("HOST", a.name, "Host")->required();
+        c.add_flag("--full", a.force, "Check every block against its checksum");
+      },
+      [](session& s, to_args& a) { return start_scrub(s, a.name, a.force); });
+  command<no_args>(
+      scrub, p, "status", "What each host checks, when it last did, and what was found",
+      "foreshift scrub status", [](auto&, auto&) {},
+      [](session& s, no_args&) { return show_scrub(s); });
+}
+
 void add_volume_create(CLI::App& volume, parsed& p) {
   command<create_request>(
       volume, p, "create", "Create a thin volume; nothing is allocated until it is written",
@@ -232,6 +248,7 @@ int run(int argc, char** argv) {
       app, p, "status", "Health of the cell at a glance", "foreshift status -o json",
       [](auto&, auto&) {}, [](session& s, no_args&) { return show_status(s); });
   add_hosts(app, p);
+  add_scrub(app, p);
   add_volumes(app, p);
   add_forecasts(app, p);
   add_migrations(app, p);

@@ -17,6 +17,9 @@ int list_hosts(session& s);
 int show_host(session& s, const std::string& name);
 int drop_host(session& s, const std::string& name);
 
+int start_scrub(session& s, const std::string& host, bool full);
+int show_scrub(session& s);
+
 struct create_request {
   std::string name;
   std::string size; ///< As typed; a size that is not whole is a usage error.

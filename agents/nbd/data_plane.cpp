@@ -16,7 +16,8 @@ namespace {
 
 constexpr std::string_view known_keys =
     "data, host, door, peer-door, peer-door-cert, peer-door-key, peer-door-ca, peer-tls, reserve, "
-    "hold, peer-timeout, copy-slowdown, copy-rate-min, access-log";
+    "hold, peer-timeout, copy-slowdown, copy-rate-min, scrub-light, scrub-full,"
+    " scrub-rate, access-log";
 
 template <class Value>
 result<void> set_parsed(const std::string& key, const std::string& text, result<Value> parsed,
@@ -39,10 +40,17 @@ result<std::uint64_t> parse_percent(const std::string& text) {
 } // namespace
 
 result<void> data_plane_options::set(const std::string& key, const std::string& value) {
-  if (key == "reserve" || key == "copy-rate-min")
-    return set_parsed(key, value, parse_bytes(value), key == "reserve" ? reserve : copy_rate_min);
-  if (key == "hold" || key == "peer-timeout")
-    return set_parsed(key, value, parse_duration(value), key == "hold" ? hold : peer_timeout);
+  if (auto* out = key == "reserve"         ? &reserve
+                  : key == "copy-rate-min" ? &copy_rate_min
+                  : key == "scrub-rate"    ? &scrubbing.rate_bytes
+                                           : nullptr)
+    return set_parsed(key, value, parse_bytes(value), *out);
+  if (auto* out = key == "hold"           ? &hold
+                  : key == "peer-timeout" ? &peer_timeout
+                  : key == "scrub-light"  ? &scrubbing.light_every
+                  : key == "scrub-full"   ? &scrubbing.full_every
+                                          : nullptr)
+    return set_parsed(key, value, parse_duration(value), *out);
   if (key == "copy-slowdown")
     return set_parsed(key, value, parse_percent(value), copy_slowdown);
   if (key == "access-log") {
@@ -114,6 +122,7 @@ result<std::unique_ptr<data_plane>> data_plane::open(const data_plane_options& o
   plane.directory = options.data;
   plane.hold = options.hold;
   plane.copies = options.copies();
+  plane.scrubbing = options.scrubbing;
   plane.log_capacity = options.access_log ? plane.log_capacity : 0;
   plane.tls = options.peer_door_tls;
   plane.peer_nbd.tls_directory = options.peer_tls;

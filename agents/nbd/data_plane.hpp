@@ -26,6 +26,7 @@ struct data_plane_options {
   std::chrono::milliseconds peer_timeout{3000}; ///< peer-timeout=DURATION
   std::uint64_t copy_slowdown = 10;       ///< copy-slowdown=PERCENT, that copies may cost guests
   std::uint64_t copy_rate_min = 4u << 20; ///< copy-rate-min=SIZE a second, that copies keep
+  scrub_options scrubbing;                ///< scrub-light=, scrub-full=, scrub-rate=
   bool access_log = true;                 ///< access-log=on|off; off: nothing to learn from
 
   /// Takes one KEY=VALUE; `invalid` names the key and what it should have been.

@@ -240,6 +240,9 @@ constexpr const char* help =
     "reserve=SIZE           disk space that new copies leave free (default 256MiB)\n"
     "hold=DURATION          how long a request waits for a lease or a lost peer (default 30s)\n"
     "peer-timeout=DURATION  silence after which another host counts as failed (default 3s)\n"
+    "scrub-light=DURATION   how often records are compared with files (default 24h)\n"
+    "scrub-full=DURATION    within what time every block is checked (default 14d)\n"
+    "scrub-rate=SIZE        bytes a second that checking reads at most (default 32MiB)\n"
     "access-log=on|off      note every request, for the forecasts (default on)";
 
 nbdkit_plugin make_plugin() {

@@ -17,7 +17,7 @@ std::uint32_t crc32c(const std::byte* block) noexcept {
   return ~crc32_iscsi(bytes, block_bytes, ~0u); // the library only reads
 }
 
-std::uint32_t crc32c_of_zeroes() {
+std::uint32_t crc32c_of_zeroes() noexcept {
   static const std::uint32_t value = crc32c(std::vector<std::byte>(block_bytes).data());
   return value;
 }
@@ -32,9 +32,13 @@ bool is_zero_block(const std::byte* block) noexcept {
 
 std::uint32_t block_checksum(const std::byte* block) noexcept {
   auto crc = crc32c(block);
-  if (crc == crc32c_of_zeroes() && is_zero_block(block))
-    return 0;
+  if (crc == crc32c_of_zeroes())
+    return is_zero_block(block) ? 0 : 1;
   return crc == 0 ? 1 : crc;
+}
+
+std::uint32_t lost_checksum() noexcept {
+  return crc32c_of_zeroes();
 }
 
 } // namespace foreshift

@@ -54,9 +54,13 @@ extent_records::extent_records(std::unique_ptr<rocksdb::DB> db) : db_(std::move(
 
 extent_records::~extent_records() = default;
 
-result<std::unique_ptr<extent_records>> extent_records::open(const std::string& path) {
+result<std::unique_ptr<extent_records>> extent_records::open(const std::string& path,
+                                                             rocksdb::Env* env) {
   rocksdb::DB* db = nullptr;
-  if (auto status = rocksdb::DB::Open(small_database(), path, &db); !status.ok())
+  auto options = small_database();
+  if (env)
+    options.env = env;
+  if (auto status = rocksdb::DB::Open(options, path, &db); !status.ok())
     return to_fault(status);
   return std::unique_ptr<extent_records>(new extent_records(std::unique_ptr<rocksdb::DB>(db)));
 }
@@ -192,12 +196,32 @@ result<fence_state> extent_records::fence(std::uint64_t volume) const {
   return decode_fence(**value);
 }
 
+result<void> extent_records::put_failure(std::uint64_t volume, std::string_view why) {
+  rocksdb::WriteBatch batch;
+  batch.Put(volume_key(volume, 'x'), slice(why));
+  return write(batch, true);
+}
+
+result<std::string> extent_records::failure(std::uint64_t volume) const {
+  auto value = get(volume_key(volume, 'x'));
+  if (!value)
+    return value.error();
+  return value->value_or(std::string{});
+}
+
+result<void> extent_records::erase_failure(std::uint64_t volume) {
+  rocksdb::WriteBatch batch;
+  batch.Delete(volume_key(volume, 'x'));
+  return write(batch, true);
+}
+
 result<void> extent_records::erase_volume(std::uint64_t volume) {
   rocksdb::WriteBatch batch;
   batch.DeleteRange(extent_key(volume, 0), volume_key(volume, 'f'));
   batch.Delete(volume_key(volume, 'f'));
   batch.Delete(volume_key(volume, 'l'));
   batch.DeleteRange(watch_key(volume, 0), volume_key(volume, 'x'));
+  batch.Delete(volume_key(volume, 'x'));
   return write(batch, true);
 }
 

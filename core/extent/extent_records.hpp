@@ -18,6 +18,7 @@
 
 namespace rocksdb {
 class DB;
+class Env;
 class WriteBatch;
 } // namespace rocksdb
 
@@ -49,7 +50,9 @@ struct record_change {
 /// and, after `sync`, the machine's. Every call may come from any thread.
 class extent_records {
 public:
-  static result<std::unique_ptr<extent_records>> open(const std::string& path);
+  /// `env` null: RocksDB's own.
+  static result<std::unique_ptr<extent_records>> open(const std::string& path,
+                                                      rocksdb::Env* env = nullptr);
   ~extent_records();
 
   // -- extents: unsynced one by one, synced as a batch
@@ -76,6 +79,9 @@ public:
   result<std::optional<volume_layout>> layout(std::uint64_t volume) const;
   result<void> put_fence(std::uint64_t volume, const fence_state& fence); ///< Synced.
   result<fence_state> fence(std::uint64_t volume) const;                  ///< Epoch 0 when none.
+  result<void> put_failure(std::uint64_t volume, std::string_view why);   ///< Synced.
+  result<std::string> failure(std::uint64_t volume) const;                ///< Empty when none.
+  result<void> erase_failure(std::uint64_t volume);                       ///< Synced.
   result<void> erase_volume(std::uint64_t volume);                        ///< Synced.
 
   // -- extents changed while another host's replica was out, by the version that left it out:

@@ -5,20 +5,14 @@
 #include "core/extent/store_disk.hpp"
 #include "core/extent/volume_extents_impl.hpp"
 
-#include <fcntl.h>
-#include <sys/file.h>
-
-#include <cerrno>
-#include <filesystem>
 #include <map>
 #include <mutex>
 #include <shared_mutex>
-#include <system_error>
 
 namespace foreshift {
 
 result<disk_space> store_disk::space() const {
-  auto measured = measure_space(path);
+  auto measured = io.space(path);
   if (!measured)
     return measured.error();
   auto free = measured->free_bytes > reserve_bytes ? measured->free_bytes - reserve_bytes : 0;
@@ -27,39 +21,26 @@ result<disk_space> store_disk::space() const {
 
 namespace {
 
-result<unique_fd> lock_directory(const std::string& directory) {
-  auto path = directory + "/LOCK";
-  auto fd = open_file(path, O_RDWR | O_CREAT);
-  if (!fd)
-    return fd;
-  if (::flock(fd->get(), LOCK_EX | LOCK_NB) == 0)
-    return fd;
-  if (errno == EWOULDBLOCK)
-    return fault{errc::busy, directory + " is used by another process"};
-  return os_fault(errno, "lock", path);
-}
-
 /// Frees the files of volumes that were forgotten by a process that died before it had removed
 /// them.
 result<void> remove_orphans(const store_disk& disk) {
-  std::error_code why;
-  std::filesystem::directory_iterator at(disk.path + "/volumes", why), end;
-  for (; !why && at != end; at.increment(why)) {
-    auto name = at->path().filename().string();
+  auto names = disk.io.list(disk.path + "/volumes");
+  if (!names)
+    return names.error();
+  for (const auto& name : *names) {
     if (name.empty() || name.size() > 19
         || name.find_first_not_of("0123456789") != std::string::npos)
       continue;
-    auto layout = disk.records->layout(std::stoull(name));
+    auto volume = std::stoull(name);
+    auto layout = disk.records->layout(volume);
     if (!layout)
       return layout.error();
     if (*layout)
       continue;
-    slog::info("extent store removes files of a deleted volume path={}", at->path().string());
-    if (auto ok = remove_tree(at->path().string()); !ok)
+    slog::info("extent store removes files of a deleted volume path={}", disk.volume_path(volume));
+    if (auto ok = disk.io.remove_tree(disk.path + "/volumes/" + name); !ok)
       return ok;
   }
-  if (why)
-    return os_fault(why.value(), "list", disk.path + "/volumes");
   return {};
 }
 
@@ -105,7 +86,7 @@ public:
     // Records first: files without records are orphans, which the next start removes.
     if (auto ok = disk_->records->erase_volume(volume); !ok)
       return ok;
-    return remove_tree(disk_->volume_path(volume));
+    return disk_->io.remove_tree(disk_->volume_path(volume));
   }
 
   disk_space space() const override {
@@ -134,19 +115,21 @@ private:
 } // namespace
 
 result<std::unique_ptr<extent_store>> extent_store::open(const extent_store_options& options) {
-  auto disk = std::make_shared<store_disk>();
-  disk->path = options.path;
-  disk->reserve_bytes = options.reserve_bytes;
-  if (auto ok = make_directory(disk->path); !ok)
+  auto& io = options.disk ? *options.disk : real_disk();
+  auto disk =
+      std::make_shared<store_disk>(store_disk{io, options.path, options.reserve_bytes, {}, {}});
+  if (auto ok = io.make_directory(disk->path); !ok)
     return ok.error();
-  auto lock = lock_directory(disk->path);
+  auto lock = io.lock(disk->path + "/LOCK");
+  if (!lock && lock.error().code == errc::busy)
+    return fault{errc::busy, disk->path + " is used by another process"};
   if (!lock)
     return lock.error();
   disk->lock = std::move(*lock);
   for (const auto* name : {"/state", "/volumes"})
-    if (auto ok = make_directory(disk->path + name); !ok)
+    if (auto ok = io.make_directory(disk->path + name); !ok)
       return ok.error();
-  auto records = extent_records::open(disk->path + "/state");
+  auto records = extent_records::open(disk->path + "/state", io.database_env());
   if (!records)
     return records.error();
   disk->records = std::move(*records);

@@ -17,12 +17,15 @@
 
 namespace foreshift {
 
+class disk_io;
+
 /// The unit of checksums and of a staged copy's bitmap.
 inline constexpr std::uint32_t block_bytes = 4096;
 
 struct extent_store_options {
   std::string path; ///< Directory; created 0700; one process at a time (flock).
   std::uint64_t reserve_bytes = 256ull << 20; ///< Kept free: staging a copy below it is `no_space`.
+  disk_io* disk = nullptr; ///< Null: the machine's. Must outlive the store and its volumes.
 };
 
 /// What a partition host must know of a volume to store extents of it.
@@ -83,7 +86,9 @@ public:
 
   // -- data path -------------------------------------------------------------------------------
 
-  /// Fails with `refused` (epoch, or extent not here), `corrupt` (short file), `storage`.
+  /// Every block touched is checked against its checksum. Fails with `refused` (epoch, or extent
+  /// not here), `corrupt` (names file, extent and block), `storage`. So does everything below once
+  /// the replica has failed.
   virtual result<void> read(io_permit permit, std::uint64_t offset, std::span<std::byte> out) = 0;
 
   /// Data reaches the page cache; durable after `flush`. Updates block checksums. `no_space` when
@@ -94,7 +99,8 @@ public:
   /// Writes zeroes by freeing whole blocks (TRIM and WRITE ZEROES).
   virtual result<void> zero(io_permit permit, std::uint64_t offset, std::uint64_t length) = 0;
 
-  /// fdatasync of all data, checksums and extent records written so far.
+  /// fdatasync of all data, checksums and extent records written so far. When that fails, the
+  /// replica has failed: what the kernel dropped cannot be known.
   virtual result<void> flush(io_permit permit) = 0;
 
   // -- moves -----------------------------------------------------------------------------------
@@ -161,8 +167,28 @@ public:
   virtual extent_inventory inventory() const = 0;
   virtual std::vector<std::uint64_t> moves_staged() const = 0;
 
-  /// Blocks that did not match their checksum since start.
+  // -- integrity ---------------------------------------------------------------------------------
+
+  /// Blocks found not to match their checksum since start, as often as they were found.
   virtual std::uint64_t corrupt_blocks() const = 0;
+
+  /// Extents with a block that was found corrupt and has not been checked clean since.
+  virtual roaring::Roaring corrupt_extents() const = 0;
+
+  /// Checks every block of an extent from the medium; returns the bytes read, 0 when it is not
+  /// present here. What it finds is in `corrupt_extents`.
+  virtual result<std::uint64_t> check(std::uint32_t extent) = 0;
+
+  /// Compares records with files without reading data: frees what lies in no extent of this host
+  /// and returns its bytes; extents whose data is gone are in `corrupt_extents` then.
+  virtual result<std::uint64_t> check_files() = 0;
+
+  /// Why this replica answers nothing but `storage`, over restarts; empty: it has not failed.
+  virtual std::string failure() const = 0;
+
+  /// Frees everything a failed replica has of the volume, which is not trusted any more, and takes
+  /// requests again. The map must leave this host out. `precondition` unless it has failed.
+  virtual result<void> reopen() = 0;
 
   /// Bytes allocated on disk.
   virtual std::uint64_t bytes_present() const = 0;

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "core/extent/intent_log.hpp"
 
-#include <fcntl.h>
+#define XXH_INLINE_ALL
+#include <xxhash.h>
 
 #include <algorithm>
 #include <bit>
@@ -16,10 +17,16 @@ constexpr std::uint32_t slots_of_a_word = 64;
 
 } // namespace
 
-intent_log::intent_log(mapped_file file, std::uint32_t slots)
-    : file_(std::move(file)), slots_(reinterpret_cast<slot*>(file_.bytes().data())),
-      used_(slots / slots_of_a_word), free_(slots) {
-  for (std::uint32_t i = 0; i < slots; ++i) {
+intent_log::intent_log(std::unique_ptr<disk_file> file, std::span<std::byte> mapped,
+                       std::uint64_t boot)
+    : file_(std::move(file)), slots_(reinterpret_cast<slot*>(mapped.data())), boot_(boot),
+      used_(mapped.size() / sizeof(slot) / slots_of_a_word),
+      free_(static_cast<std::ptrdiff_t>(mapped.size() / sizeof(slot))) {
+  for (std::uint32_t i = 0; i < mapped.size() / sizeof(slot); ++i) {
+    // After a power loss data and checksum may each be old or new, and the slot too: to take the
+    // checksum from the data then could call a torn block good.
+    if (slots_[i].a != 0 && slots_[i].boot != boot_)
+      slots_[i].a = 0;
     if (slots_[i].a == 0)
       continue;
     leftover_.push_back({slots_[i].a, slots_[i].b, slots_[i].c});
@@ -29,26 +36,29 @@ intent_log::intent_log(mapped_file file, std::uint32_t slots)
   }
 }
 
-result<std::unique_ptr<intent_log>> intent_log::open(const std::string& path,
+result<std::unique_ptr<intent_log>> intent_log::open(disk_io& disk, const std::string& path,
                                                      std::uint32_t slots_min) {
-  auto fd = open_file(path, O_RDWR | O_CREAT);
-  if (!fd)
-    return fd.error();
-  auto had = file_bytes(fd->get(), path);
+  auto file = disk.open(path, disk_io::open_mode::create);
+  if (!file)
+    return file.error();
+  auto had = (*file)->size();
   if (!had)
     return had.error();
   constexpr auto word_bytes = sizeof(slot) * slots_of_a_word;
   auto wanted = std::max<std::uint64_t>(*had, std::max(slots_min, 1u) * sizeof(slot));
   auto size = (wanted + word_bytes - 1) / word_bytes * word_bytes;
-  if (auto ok = resize_file(fd->get(), size, path); !ok)
+  if (auto ok = (*file)->resize(size); !ok)
     return ok.error();
-  if (auto ok = allocate_range(fd->get(), 0, size, path); !ok)
+  if (auto ok = (*file)->allocate(0, size); !ok)
     return ok.error();
-  auto file = mapped_file::map(std::move(*fd), size, path);
-  if (!file)
-    return file.error();
-  auto slots = static_cast<std::uint32_t>(size / sizeof(slot));
-  return std::unique_ptr<intent_log>(new intent_log(std::move(*file), slots));
+  auto mapped = (*file)->map(size);
+  if (!mapped)
+    return mapped.error();
+  auto boot = disk.boot_id();
+  if (!boot)
+    return boot.error();
+  auto named = XXH3_64bits(boot->data(), boot->size());
+  return std::unique_ptr<intent_log>(new intent_log(std::move(*file), *mapped, named));
 }
 
 void intent_log::settle() {
@@ -73,6 +83,7 @@ intent_log::claim intent_log::begin(const intent& what) {
       auto& at = slots_[index];
       at.b = what.b;
       at.c = what.c;
+      at.boot = boot_;
       std::atomic_ref(at.a).store(what.a);
       return {*this, index};
     }

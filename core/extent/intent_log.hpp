@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <memory>
 #include <semaphore>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
@@ -25,14 +26,14 @@ struct intent {
 /// A small file of slots, mapped into memory: a slot is claimed before a change that takes two
 /// steps and cleared after it, at the cost of a few stores. After a kill -9 the slots left name
 /// what may be half done. Covers the death of the process, not of the machine: nothing is synced
-/// here. Any thread.
+/// here, and slots of another boot are dropped. Any thread.
 class intent_log {
 public:
   /// Opens or creates. `slots_min` is the number of changes in flight at once.
-  static result<std::unique_ptr<intent_log>> open(const std::string& path,
+  static result<std::unique_ptr<intent_log>> open(disk_io& disk, const std::string& path,
                                                   std::uint32_t slots_min = 128);
 
-  /// What a former process left half done.
+  /// What a former process since the machine's start left half done.
   const std::vector<intent>& leftover() const { return leftover_; }
 
   /// Clears the leftovers, once they are repaired. Once, before or while others claim.
@@ -59,15 +60,16 @@ public:
 
 private:
   struct slot {
-    std::uint64_t a, b, c, unused; ///< `a` is stored last and cleared first.
+    std::uint64_t a, b, c, boot; ///< `a` is stored last and cleared first.
   };
 
-  intent_log(mapped_file file, std::uint32_t slots);
+  intent_log(std::unique_ptr<disk_file> file, std::span<std::byte> mapped, std::uint64_t boot);
 
   void release(std::uint32_t index) noexcept;
 
-  mapped_file file_;
+  const std::unique_ptr<disk_file> file_;
   slot* slots_;
+  const std::uint64_t boot_;                     ///< Names this start of the machine.
   std::vector<std::atomic<std::uint64_t>> used_; ///< One bit a slot.
   std::counting_semaphore<> free_;
   std::vector<intent> leftover_;

@@ -1,18 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "core/extent/segment_file.hpp"
 
+#include "core/base/log.hpp"
 #include "core/extent/block_checksum.hpp"
 
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
-#include <fcntl.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <array>
-#include <cerrno>
 #include <cstdio>
 #include <cstring>
 #include <vector>
@@ -22,89 +18,86 @@ namespace foreshift {
 namespace {
 
 constexpr std::uint64_t piece_bytes = 1u << 20; ///< A write is cut at multiples of this.
+constexpr std::size_t summed_bytes = 64u << 10; ///< Of a read, fetched and summed in one go.
 
 std::uint64_t blocks_of(std::uint64_t bytes) {
   return bytes / block_bytes;
 }
 
-/// A file of `size_bytes`; a new one is sparse. An existing one keeps its size in mode `existing`.
-result<unique_fd> open_sized(const std::string& path, std::uint64_t size_bytes,
-                             segment_file::mode how) {
-  auto create = how == segment_file::mode::create;
-  auto fd = open_file(path, O_RDWR | (create ? O_CREAT : 0));
-  if (!fd && fd.error().code == errc::not_found)
-    return fault{errc::corrupt, path + " is missing, but there are records of extents in it"};
-  if (!fd || !create)
-    return fd;
-  if (auto ok = resize_file(fd->get(), size_bytes, path); !ok)
-    return ok.error();
-  if (::fdatasync(fd->get()) != 0)
-    return os_fault(errno, "sync", path);
-  return fd;
-}
-
 } // namespace
 
-result<std::unique_ptr<segment_file>> segment_file::open(const std::string& directory,
-                                                         std::uint32_t number,
-                                                         std::uint64_t size_bytes, mode how) {
-  char name[16];
-  std::snprintf(name, sizeof name, "/%04u", number);
-  std::unique_ptr<segment_file> out(new segment_file);
-  out->path_ = directory + name + ".extents";
-  out->crc_path_ = directory + name + ".crc";
-  auto data = open_sized(out->path_, size_bytes, how);
-  if (!data)
-    return data.error();
-  out->data_ = std::move(*data);
-  auto length = file_bytes(out->data_.get(), out->path_);
-  if (!length)
-    return length.error();
-  out->truncated_ = *length < size_bytes;
-  auto crc_bytes = blocks_of(size_bytes) * sizeof(std::uint32_t);
-  auto crc = open_sized(out->crc_path_, crc_bytes, how);
-  if (!crc)
-    return crc.error();
-  auto mapped = mapped_file::map(std::move(*crc), crc_bytes, out->crc_path_);
-  if (!mapped)
-    return mapped.error();
-  out->crc_ = std::move(*mapped);
-  if (how == mode::create)
-    if (auto ok = sync_directory(directory); !ok)
-      return ok.error();
-  return out;
-}
-
-fault segment_file::truncated() const {
-  truncated_ = true; // a later write must not make the file long again, with zeroes in the gap
-  return {errc::corrupt, path_ + " is truncated"};
-}
-
 std::uint32_t segment_file::sum(std::uint64_t block) const {
-  auto* sums = reinterpret_cast<std::uint32_t*>(crc_.bytes().data());
+  auto* sums = reinterpret_cast<std::uint32_t*>(sums_.data());
   return std::atomic_ref(sums[block]).load(std::memory_order_relaxed);
 }
 
 void segment_file::store_sum(std::uint64_t block, std::uint32_t value) {
   // Unchanged entries are not touched: they may be in a hole that has no disk space behind it.
-  auto* sums = reinterpret_cast<std::uint32_t*>(crc_.bytes().data());
+  auto* sums = reinterpret_cast<std::uint32_t*>(sums_.data());
   if (sum(block) != value)
     std::atomic_ref(sums[block]).store(value, std::memory_order_relaxed);
 }
 
-result<void> segment_file::read(std::uint64_t offset, std::span<std::byte> out) const {
+/// Bytes as they are. A file cut short reads as zeroes: its checksums say what they should be.
+result<void> segment_file::fetch(reader how, std::uint64_t offset, std::span<std::byte> out) const {
   while (!out.empty()) {
-    auto got = ::pread(data_.get(), out.data(), out.size(), static_cast<off_t>(offset));
-    if (got == 0)
-      return truncated();
-    if (got < 0 && errno == EINTR)
-      continue;
-    if (got < 0)
-      return os_fault(errno, "read", path_);
-    offset += static_cast<std::uint64_t>(got);
-    out = out.subspan(static_cast<std::size_t>(got));
+    auto got = (*data_.*how)(offset, out);
+    if (!got)
+      return got.error();
+    if (*got == 0) {
+      if (!short_.exchange(true))
+        slog::error("{} is truncated below offset {}", path_, offset);
+      std::memset(out.data(), 0, out.size());
+      return {};
+    }
+    offset += *got;
+    out = out.subspan(*got);
   }
   return {};
+}
+
+/// Part of one block; false when the block does not match its checksum.
+result<bool> segment_file::read_edge(std::uint64_t offset, std::span<std::byte> out) const {
+  std::array<std::byte, block_bytes> whole;
+  auto start = offset / block_bytes * block_bytes;
+  if (auto ok = fetch(&disk_file::read, start, whole); !ok)
+    return ok.error();
+  std::memcpy(out.data(), whole.data() + (offset - start), out.size());
+  return block_checksum(whole.data()) == sum(start / block_bytes);
+}
+
+result<std::optional<std::uint64_t>> segment_file::read(std::uint64_t offset,
+                                                        std::span<std::byte> out) const {
+  std::optional<std::uint64_t> wrong;
+  while (!out.empty()) {
+    auto in_block = offset % block_bytes;
+    std::size_t size = 0;
+    if (in_block != 0 || out.size() < block_bytes) {
+      size = std::min<std::size_t>(out.size(), block_bytes - in_block);
+      auto good = read_edge(offset, out.first(size));
+      if (!good)
+        return good.error();
+      if (!*good && !wrong)
+        wrong = offset - in_block;
+    } else {
+      // In pieces that are still in the cache when they are summed.
+      size = std::min(out.size() / block_bytes * block_bytes, summed_bytes);
+      if (auto ok = fetch(&disk_file::read, offset, out.first(size)); !ok)
+        return ok.error();
+      if (!wrong)
+        wrong = mismatch(offset, out.first(size));
+    }
+    offset += size;
+    out = out.subspan(size);
+  }
+  return wrong;
+}
+
+result<std::optional<std::uint64_t>> segment_file::read_medium(std::uint64_t offset,
+                                                               std::span<std::byte> out) const {
+  if (auto ok = fetch(&disk_file::read_medium, offset, out); !ok)
+    return ok.error();
+  return mismatch(offset, out);
 }
 
 result<void> segment_file::reserve_checksums(std::uint64_t offset, std::uint64_t length) {
@@ -112,7 +105,7 @@ result<void> segment_file::reserve_checksums(std::uint64_t offset, std::uint64_t
   constexpr std::uint64_t page = 4096;
   auto from = blocks_of(offset) * sizeof(std::uint32_t) / page * page;
   auto to = blocks_of(offset + length + block_bytes - 1) * sizeof(std::uint32_t);
-  return allocate_range(crc_.fd(), from, (to - from + page - 1) / page * page, crc_path_);
+  return crc_->allocate(from, (to - from + page - 1) / page * page);
 }
 
 result<void> segment_file::write(std::uint64_t offset, std::span<const std::byte> in) {
@@ -142,9 +135,8 @@ result<void> segment_file::write_piece(std::uint64_t offset, std::span<const std
     sums[block - first] = *merged;
   }
   if (auto ok = put_bytes(offset, in); !ok) {
-    // Some of it may have been written: a full disk must not look like a corrupt one.
-    auto healed = resum(first * block_bytes, (last - first + 1) * block_bytes);
-    return healed ? ok : healed;
+    settle_sums(first, std::span(sums).first(last - first + 1));
+    return ok;
   }
   for (auto block = first; block <= last; ++block)
     store_sum(block, sums[block - first]);
@@ -157,7 +149,7 @@ result<std::uint32_t> segment_file::merged_sum(std::uint64_t block, std::uint64_
                                                std::span<const std::byte> in) const {
   std::array<std::byte, block_bytes> whole;
   auto start = block * block_bytes;
-  if (auto ok = read(start, whole); !ok)
+  if (auto ok = fetch(&disk_file::read, start, whole); !ok)
     return ok.error();
   if (block_checksum(whole.data()) != sum(block)) {
     ++corrupt_blocks_;
@@ -171,38 +163,39 @@ result<std::uint32_t> segment_file::merged_sum(std::uint64_t block, std::uint64_
   return block_checksum(whole.data());
 }
 
+/// After a write that failed somewhere: blocks that it had reached get their new sums, so that a
+/// full disk does not look like a corrupt one. What is neither old nor new stays a mismatch.
+void segment_file::settle_sums(std::uint64_t first, std::span<const std::uint32_t> wanted) {
+  std::array<std::byte, block_bytes> whole;
+  for (std::size_t i = 0; i < wanted.size(); ++i)
+    if (fetch(&disk_file::read, (first + i) * block_bytes, whole)
+        && block_checksum(whole.data()) == wanted[i])
+      store_sum(first + i, wanted[i]);
+  dirty_ = true;
+}
+
 result<void> segment_file::put_bytes(std::uint64_t offset, std::span<const std::byte> in) {
-  if (truncated_)
-    return truncated();
   while (!in.empty()) {
-    auto put = ::pwrite(data_.get(), in.data(), in.size(), static_cast<off_t>(offset));
-    if (put < 0 && errno == EINTR)
-      continue;
-    if (put < 0)
-      return os_fault(errno, "write", path_);
-    offset += static_cast<std::uint64_t>(put);
-    in = in.subspan(static_cast<std::size_t>(put));
+    auto put = data_->write(offset, in);
+    if (!put)
+      return put.error();
+    offset += *put;
+    in = in.subspan(*put);
   }
   return {};
 }
 
 result<void> segment_file::free_bytes(std::uint64_t offset, std::uint64_t length) {
-  if (truncated_)
-    return truncated();
-  constexpr auto how = FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE;
-  while (::fallocate(data_.get(), how, static_cast<off_t>(offset), static_cast<off_t>(length))
-         != 0) {
-    if (errno == EINTR)
-      continue;
-    if (errno != EOPNOTSUPP)
-      return os_fault(errno, "free space in", path_);
-    std::vector<std::byte> zeroes(std::min(length, piece_bytes));
-    for (std::uint64_t done = 0; done < length; done += zeroes.size()) {
-      auto size = std::min<std::uint64_t>(zeroes.size(), length - done);
-      if (auto ok = put_bytes(offset + done, std::span(zeroes).first(size)); !ok)
-        return ok;
-    }
-    break;
+  auto freed = data_->punch(offset, length);
+  if (!freed)
+    return freed.error();
+  if (*freed)
+    return {};
+  std::vector<std::byte> zeroes(std::min(length, piece_bytes));
+  for (std::uint64_t done = 0; done < length; done += zeroes.size()) {
+    auto size = std::min<std::uint64_t>(zeroes.size(), length - done);
+    if (auto ok = put_bytes(offset + done, std::span(zeroes).first(size)); !ok)
+      return ok;
   }
   return {};
 }
@@ -237,12 +230,23 @@ fault segment_file::corrupt_block(std::uint64_t offset, std::uint32_t extent) co
 result<void> segment_file::resum(std::uint64_t offset, std::uint64_t length) {
   std::array<std::byte, block_bytes> data;
   for (auto at = offset; at < offset + length; at += block_bytes) {
-    if (auto ok = read(at, data); !ok)
+    if (auto ok = fetch(&disk_file::read, at, data); !ok)
       return ok;
     store_sum(at / block_bytes, block_checksum(data.data()));
   }
   dirty_ = true;
   return {};
+}
+
+result<std::optional<std::uint64_t>> segment_file::next_data(std::uint64_t offset) const {
+  return data_->next_data(offset);
+}
+
+result<bool> segment_file::has_data(std::uint64_t offset, std::uint64_t length) const {
+  auto at = next_data(offset);
+  if (!at)
+    return at.error();
+  return *at && **at < offset + length;
 }
 
 bool segment_file::is_zero(std::uint64_t offset, std::uint64_t length) const {
@@ -256,7 +260,7 @@ std::uint64_t segment_file::digest(std::uint64_t offset, std::uint64_t length) c
   if (is_zero(offset, length))
     return 0;
   constexpr auto entry = sizeof(std::uint32_t);
-  auto sums = crc_.bytes().subspan(blocks_of(offset) * entry, blocks_of(length) * entry);
+  auto sums = sums_.subspan(blocks_of(offset) * entry, blocks_of(length) * entry);
   return std::max<std::uint64_t>(XXH3_64bits(sums.data(), sums.size()), 1);
 }
 
@@ -264,24 +268,25 @@ result<void> segment_file::sync() {
   // The lock makes a second caller wait for the first one's disk, not just for its flag.
   std::lock_guard lock(sync_mutex_);
   if (sync_failed_)
-    return fault{errc::storage, "an earlier sync of " + path_ + " failed; restart to recover"};
+    return fault{errc::storage, "an earlier sync of " + path_ + " failed"};
   if (!dirty_.exchange(false))
     return {};
-  if (::fdatasync(data_.get()) != 0 || ::fdatasync(crc_.fd()) != 0) {
-    sync_failed_ = true;
-    return os_fault(errno, "sync", path_);
-  }
-  return {};
+  auto done = data_->sync();
+  if (done)
+    done = crc_->sync();
+  sync_failed_ = !done;
+  return done;
+}
+
+void segment_file::forgive() {
+  std::lock_guard lock(sync_mutex_);
+  sync_failed_ = false;
 }
 
 std::uint64_t segment_file::bytes_allocated() const {
-  std::uint64_t out = 0;
-  for (auto fd : {data_.get(), crc_.fd()}) {
-    struct stat info {};
-    if (::fstat(fd, &info) == 0)
-      out += static_cast<std::uint64_t>(info.st_blocks) * 512;
-  }
-  return out;
+  auto data = data_->allocated_bytes();
+  auto crc = crc_->allocated_bytes();
+  return (data ? *data : 0) + (crc ? *crc : 0);
 }
 
 } // namespace foreshift

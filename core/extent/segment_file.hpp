@@ -11,6 +11,8 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <utility>
+#include <vector>
 
 namespace foreshift {
 
@@ -24,40 +26,48 @@ inline constexpr std::uint64_t segment_bytes = 1ull << 40;
 /// by the caller (an extent lies in one segment); different extents need no order.
 class segment_file {
 public:
-  enum class mode {
-    existing, ///< `corrupt` when a file is missing: records say that it has data.
-    create,   ///< Holds no data yet.
-  };
+  /// Offset and length, ascending, of extents that are known to lie here.
+  using known_ranges = std::vector<std::pair<std::uint64_t, std::uint64_t>>;
 
-  static result<std::unique_ptr<segment_file>>
-  open(const std::string& directory, std::uint32_t number, std::uint64_t size_bytes, mode how);
+  /// Opens or creates. What is missing of files that have `known` ranges is said and made long
+  /// again; its blocks match no checksum then.
+  static result<std::unique_ptr<segment_file>> open(disk_io& disk, const std::string& directory,
+                                                    std::uint32_t number, std::uint64_t size_bytes,
+                                                    const known_ranges& known);
 
   const std::string& path() const { return path_; }
 
-  /// `corrupt` when the file is shorter than it must be.
-  result<void> read(std::uint64_t offset, std::span<std::byte> out) const;
+  /// Reads any range and checks every block it touches; returns the offset of the first one that
+  /// does not match its checksum. While it is being written, a block may look so.
+  result<std::optional<std::uint64_t>> read(std::uint64_t offset, std::span<std::byte> out) const;
+
+  /// The same for whole blocks, from the medium; `out` is aligned to a block.
+  result<std::optional<std::uint64_t>> read_medium(std::uint64_t offset,
+                                                   std::span<std::byte> out) const;
 
   /// Finds disk space for the checksums of a range. Once before its first write: a store into a
   /// mapped hole of a full disk would kill the process.
   result<void> reserve_checksums(std::uint64_t offset, std::uint64_t length);
 
   /// Data, then checksums; not durable before `sync`. Any alignment: the rest of a partly written
-  /// block is read, and must match its checksum (`corrupt`). `no_space` leaves sums that fit the
-  /// data.
+  /// block is read, and must match its checksum (`corrupt`). After a fault each block is old or new
+  /// and matches, or was torn and does not.
   result<void> write(std::uint64_t offset, std::span<const std::byte> in);
 
   /// Frees whole blocks (or writes zeroes where the file system cannot) and their checksums.
   result<void> clear(std::uint64_t offset, std::uint64_t length);
-
-  /// The first block of `data` (whole blocks, read from `offset`) that does not match its checksum.
-  std::optional<std::uint64_t> mismatch(std::uint64_t offset,
-                                        std::span<const std::byte> data) const;
 
   /// Counts a block found corrupt and says so, naming file and `extent`; `offset` is the block's.
   fault corrupt_block(std::uint64_t offset, std::uint32_t extent) const;
 
   /// Takes the checksums of whole blocks from the data as it is.
   result<void> resum(std::uint64_t offset, std::uint64_t length);
+
+  /// Whether the file has data in the range, and not just a hole.
+  result<bool> has_data(std::uint64_t offset, std::uint64_t length) const;
+
+  /// Where data begins at or after `offset`, if anywhere.
+  result<std::optional<std::uint64_t>> next_data(std::uint64_t offset) const;
 
   /// Whether every block of the range is zeroes, by its checksums.
   bool is_zero(std::uint64_t offset, std::uint64_t length) const;
@@ -69,26 +79,34 @@ public:
   /// dropped then cannot be known, so every later sync fails too.
   result<void> sync();
 
+  /// Syncs may succeed again; what was written before is not asked for any more.
+  void forgive();
+
   std::uint64_t bytes_allocated() const;
   std::uint64_t corrupt_blocks() const { return corrupt_blocks_.load(); }
 
 private:
   segment_file() = default;
 
-  fault truncated() const;
+  using reader = result<std::size_t> (disk_file::*)(std::uint64_t, std::span<std::byte>) const;
+  result<void> fetch(reader how, std::uint64_t offset, std::span<std::byte> out) const;
+  result<bool> read_edge(std::uint64_t offset, std::span<std::byte> out) const;
+  std::optional<std::uint64_t> mismatch(std::uint64_t offset,
+                                        std::span<const std::byte> data) const;
   std::uint32_t sum(std::uint64_t block) const;
   void store_sum(std::uint64_t block, std::uint32_t value);
   result<void> write_piece(std::uint64_t offset, std::span<const std::byte> in);
   result<std::uint32_t> merged_sum(std::uint64_t block, std::uint64_t offset,
                                    std::span<const std::byte> in) const;
+  void settle_sums(std::uint64_t first, std::span<const std::uint32_t> wanted);
   result<void> put_bytes(std::uint64_t offset, std::span<const std::byte> in);
   result<void> free_bytes(std::uint64_t offset, std::uint64_t length);
 
   std::string path_;
-  std::string crc_path_;
-  unique_fd data_;
-  mapped_file crc_;
-  mutable std::atomic<bool> truncated_{false};
+  std::unique_ptr<disk_file> data_;
+  std::unique_ptr<disk_file> crc_;
+  std::span<std::byte> sums_; ///< The mapping of `crc_`.
+  mutable std::atomic<bool> short_{false};
   mutable std::atomic<std::uint64_t> corrupt_blocks_{0};
   std::atomic<bool> dirty_{false};
   std::mutex sync_mutex_;

@@ -11,9 +11,10 @@ namespace foreshift {
 
 /// What the volumes of one store share; goes away with the last of them.
 struct store_disk {
+  disk_io& io;
   std::string path;
   std::uint64_t reserve_bytes = 0;
-  unique_fd lock; ///< Holds the flock; declared before the database, so released after it.
+  std::unique_ptr<disk_file> lock; ///< Declared before the database, so released after it.
   std::unique_ptr<extent_records> records;
 
   std::string volume_path(std::uint64_t volume) const {

@@ -39,7 +39,9 @@ struct extent_part {
 ///   volume_io.cpp     requests under a permit
 ///   volume_moves.cpp  staged copies and their life
 ///   volume_resync.cpp a replica's return
-///   volume_reads.cpp  verified reads, digests, figures
+///   volume_reads.cpp  reads, digests, figures
+///   volume_checks.cpp what scrubbing looks at
+///   volume_failure.cpp a replica that cannot be trusted
 ///   volume_fence.cpp  prepare and promote
 class volume_extents_impl final : public volume_extents {
 public:
@@ -76,6 +78,11 @@ public:
   extent_inventory inventory() const override;
   std::vector<std::uint64_t> moves_staged() const override;
   std::uint64_t corrupt_blocks() const override;
+  roaring::Roaring corrupt_extents() const override;
+  result<std::uint64_t> check(std::uint32_t extent) override;
+  result<std::uint64_t> check_files() override;
+  std::string failure() const override;
+  result<void> reopen() override;
   std::uint64_t bytes_present() const override;
   result<void> prepare(std::uint64_t epoch, std::string_view holder) override;
   result<fence_state> promote(std::uint64_t epoch, std::string_view holder) override;
@@ -141,7 +148,14 @@ private:
   result<void> may_commit(std::uint64_t move, std::uint32_t extent, bool& already);
   result<void> alive() const;
 
-  result<void> read_verified_part(const extent_part& part, std::span<std::byte> out);
+  result<void> read_part(const extent_part& part, std::span<std::byte> out);
+  fault found_corrupt(segment_file& segment, std::uint64_t offset, std::uint32_t extent);
+  void note_corrupt(std::uint32_t extent, bool corrupt);
+  result<std::uint64_t> free_strays(segment_file& segment, std::uint64_t start);
+
+  // Failure.
+  result<void> usable() const;
+  fault fail(const fault& why);
 
   const std::shared_ptr<store_disk> disk_;
   const volume_layout layout_;
@@ -171,6 +185,13 @@ private:
   fence_state fence_;
 
   std::atomic<bool> forgotten_{false};
+
+  mutable std::mutex corrupt_mutex_;
+  roaring::Roaring corrupt_;
+
+  mutable std::mutex failure_mutex_;
+  std::string failure_;
+  std::atomic<bool> failed_{false};
 };
 
 template <class F>

@@ -2,7 +2,6 @@
 #include "core/extent/volume_extents_impl.hpp"
 
 #include <algorithm>
-#include <cstring>
 #include <vector>
 
 namespace foreshift {
@@ -30,21 +29,8 @@ result<void> volume_extents_impl::read(io_permit permit, std::uint64_t offset,
   auto pass = gate_.enter(permit.epoch);
   if (!pass)
     return stale(permit);
-  return each_part(offset, out.size(), [&](const extent_part& part) -> result<void> {
-    auto to = out.subspan(part.done, part.length);
-    auto state = state_of(part.extent);
-    if (state == extent_state::home_zeroes) {
-      std::memset(to.data(), 0, to.size());
-      return {};
-    }
-    if (state != extent_state::present)
-      return not_here(part.extent);
-    auto ok = segment_at(part.offset).read(part.offset % segment_bytes, to);
-    // The extent may have been retired and its space freed meanwhile: that is not zeroes.
-    auto after = state_of(part.extent);
-    if (after != extent_state::present && after != extent_state::home_zeroes)
-      return not_here(part.extent);
-    return ok;
+  return each_part(offset, out.size(), [&](const extent_part& part) {
+    return read_part(part, out.subspan(part.done, part.length));
   });
 }
 
@@ -86,15 +72,21 @@ result<void> volume_extents_impl::flush(io_permit permit) {
 }
 
 result<void> volume_extents_impl::sync_segments() {
+  if (auto ok = usable(); !ok)
+    return ok;
   for (auto& at : segments_)
     if (auto* segment = at.load(std::memory_order_acquire))
       if (auto ok = segment->sync(); !ok)
-        return ok;
-  return disk_->records->sync();
+        return fail(ok.error());
+  if (auto ok = disk_->records->sync(); !ok)
+    return fail(ok.error());
+  return {};
 }
 
 /// Whether this request may change this extent; makes the record of a home's first write.
 result<void> volume_extents_impl::admit_write(io_permit permit, const extent_part& part) {
+  if (auto ok = usable(); !ok)
+    return ok;
   auto state = state_of(part.extent);
   if (permit.move != 0)
     return admit_mirrored(permit, part, state);
@@ -165,12 +157,14 @@ result<void> volume_extents_impl::write_part(io_permit permit, const extent_part
   auto ok = segment_at(part.offset).write(part.offset % segment_bytes, in);
   if (ok)
     note_filled(permit, part);
+  else if (ok.error().code == errc::corrupt)
+    note_corrupt(part.extent, true);
   return ok;
 }
 
 result<void> volume_extents_impl::zero_part(io_permit permit, const extent_part& part) {
   if (permit.move == 0 && state_of(part.extent) == extent_state::home_zeroes)
-    return {};
+    return usable();
   if (auto ok = admit_write(permit, part); !ok)
     return ok;
   static const std::vector<std::byte> zeroes(block_bytes);

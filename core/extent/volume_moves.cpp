@@ -72,6 +72,8 @@ result<void> volume_extents_impl::stage(std::uint64_t move,
   std::lock_guard moves(moves_mutex_);
   if (auto ok = alive(); !ok)
     return ok;
+  if (auto ok = usable(); !ok)
+    return ok;
   std::vector<record_change> fresh;
   for (auto extent : *sorted) {
     bool already = false;
@@ -124,6 +126,8 @@ result<std::uint64_t> volume_extents_impl::fill(std::uint64_t move, std::uint32_
       || in.size() > extent_length(extent) - offset_in_extent)
     return fault{errc::invalid, "a fill is whole blocks inside of one extent"};
   if (auto ok = alive(); !ok)
+    return ok.error();
+  if (auto ok = usable(); !ok)
     return ok.error();
   auto space = disk_->space();
   if (!space)
@@ -204,6 +208,8 @@ result<void> volume_extents_impl::commit(std::uint64_t move,
     return fault{errc::invalid, "a move has an id"};
   std::lock_guard moves(moves_mutex_);
   if (auto ok = alive(); !ok)
+    return ok;
+  if (auto ok = usable(); !ok)
     return ok;
   std::vector<record_change> added;
   for (auto extent : *sorted) {

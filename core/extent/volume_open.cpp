@@ -54,7 +54,7 @@ volume_extents_impl::open(std::shared_ptr<store_disk> disk, const volume_layout&
                                     + " is stored here with another size or extent size"};
   if (!*known) {
     // Files without records are what a deletion left: nothing of them may show.
-    if (auto ok = remove_tree(disk->volume_path(layout.id)); !ok)
+    if (auto ok = disk->io.remove_tree(disk->volume_path(layout.id)); !ok)
       return ok.error();
     if (auto ok = disk->records->put_layout(layout); !ok)
       return ok.error();
@@ -66,9 +66,9 @@ volume_extents_impl::open(std::shared_ptr<store_disk> disk, const volume_layout&
 }
 
 result<void> volume_extents_impl::load() {
-  if (auto ok = make_directory(directory_); !ok)
+  if (auto ok = disk_->io.make_directory(directory_); !ok)
     return ok;
-  auto intents = intent_log::open(directory_ + "/intents");
+  auto intents = intent_log::open(disk_->io, directory_ + "/intents");
   if (!intents)
     return intents.error();
   intents_ = std::move(*intents);
@@ -100,6 +100,14 @@ result<void> volume_extents_impl::load() {
     return ok;
   if (auto ok = heal_interrupted(); !ok)
     return ok;
+  auto failed = disk_->records->failure(layout_.id);
+  if (!failed)
+    return failed.error();
+  failure_ = std::move(*failed);
+  failed_ = !failure_.empty();
+  if (failed_)
+    slog::error("volume {} is not served from this host, its replica has failed: {}", layout_.id,
+                failure_);
   auto fence = disk_->records->fence(layout_.id);
   if (!fence)
     return fence.error();
@@ -119,20 +127,16 @@ result<void> volume_extents_impl::load_segments(const extent_inventory& found) {
     numbers.insert(extent_offset(extent) / segment_bytes);
   for (auto number : numbers) {
     auto start = number * segment_bytes;
-    auto segment = segment_file::open(directory_, static_cast<std::uint32_t>(number),
-                                      std::min(segment_bytes, layout_.size_bytes - start),
-                                      segment_file::mode::existing);
-    if (segment) {
-      segments_[number] = segment->get();
-      opened_.push_back(std::move(*segment));
-      continue;
-    }
-    // Retired extents may be all that was ever known of a segment: then it has no files.
-    roaring::Roaring of_segment;
-    of_segment.addRange(start / layout_.extent_bytes,
-                        (start + segment_bytes) / layout_.extent_bytes);
-    if (segment.error().code != errc::corrupt || needed.intersect(of_segment))
+    segment_file::known_ranges known;
+    for (auto extent : needed)
+      if (auto at = extent_offset(extent); at / segment_bytes == number)
+        known.emplace_back(at % segment_bytes, extent_length(extent));
+    auto segment = segment_file::open(disk_->io, directory_, static_cast<std::uint32_t>(number),
+                                      std::min(segment_bytes, layout_.size_bytes - start), known);
+    if (!segment)
       return segment.error();
+    segments_[number] = segment->get();
+    opened_.push_back(std::move(*segment));
   }
   return {};
 }
@@ -253,8 +257,8 @@ result<void> volume_extents_impl::ensure_segment(std::uint64_t offset) {
   if (segments_[number].load())
     return {};
   auto size = std::min(segment_bytes, layout_.size_bytes - number * segment_bytes);
-  auto made = segment_file::open(directory_, static_cast<std::uint32_t>(number), size,
-                                 segment_file::mode::create);
+  auto made =
+      segment_file::open(disk_->io, directory_, static_cast<std::uint32_t>(number), size, {});
   if (!made)
     return made.error();
   segments_[number] = made->get();

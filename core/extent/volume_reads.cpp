@@ -14,12 +14,13 @@ result<void> volume_extents_impl::read_verified(std::uint64_t offset, std::span<
   if (auto ok = alive(); !ok)
     return ok;
   return each_part(offset, out.size(), [&](const extent_part& part) {
-    return read_verified_part(part, out.subspan(part.done, part.length));
+    return read_part(part, out.subspan(part.done, part.length));
   });
 }
 
-result<void> volume_extents_impl::read_verified_part(const extent_part& part,
-                                                     std::span<std::byte> out) {
+result<void> volume_extents_impl::read_part(const extent_part& part, std::span<std::byte> out) {
+  if (auto ok = usable(); !ok)
+    return ok;
   auto state = state_of(part.extent);
   if (state == extent_state::home_zeroes) {
     std::memset(out.data(), 0, out.size());
@@ -28,22 +29,20 @@ result<void> volume_extents_impl::read_verified_part(const extent_part& part,
   if (state != extent_state::present)
     return not_here(part.extent);
   auto& segment = segment_at(part.offset);
-  auto at = part.offset % segment_bytes;
-  if (auto ok = segment.read(at, out); !ok)
-    return ok;
-  auto wrong = segment.mismatch(at, out);
-  if (wrong) {
+  auto wrong = segment.read(part.offset % segment_bytes, out);
+  if (wrong && *wrong) {
     // A write may be between data and checksum; with the extent held still there is no excuse.
     std::lock_guard lock(stripe(part.extent));
-    if (auto ok = segment.read(at, out); !ok)
-      return ok;
-    wrong = segment.mismatch(at, out);
-    if (wrong && states_.get(part.extent) == extent_state::present)
-      return segment.corrupt_block(*wrong, part.extent);
+    wrong = segment.read(part.offset % segment_bytes, out);
+    if (wrong && *wrong && states_.get(part.extent) == extent_state::present)
+      return found_corrupt(segment, **wrong, part.extent);
   }
+  // The extent may have been retired and its space freed meanwhile: that is not zeroes.
   auto after = state_of(part.extent);
   if (after != extent_state::present && after != extent_state::home_zeroes)
     return not_here(part.extent);
+  if (!wrong)
+    return wrong.error();
   return {};
 }
 
@@ -51,6 +50,8 @@ result<std::vector<std::uint64_t>>
 volume_extents_impl::digests(std::span<const std::uint32_t> extents) {
   if (auto checked = check_extents(extents); !checked)
     return checked.error();
+  if (auto ok = usable(); !ok)
+    return ok.error();
   std::vector<std::uint64_t> out;
   out.reserve(extents.size());
   for (auto extent : extents) {
@@ -78,14 +79,6 @@ std::vector<std::uint64_t> volume_extents_impl::moves_staged() const {
   }
   std::sort(out.begin(), out.end());
   out.erase(std::unique(out.begin(), out.end()), out.end());
-  return out;
-}
-
-std::uint64_t volume_extents_impl::corrupt_blocks() const {
-  std::uint64_t out = 0;
-  for (const auto& at : segments_)
-    if (const auto* segment = at.load(std::memory_order_acquire))
-      out += segment->corrupt_blocks();
   return out;
 }
 

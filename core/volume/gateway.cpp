@@ -103,8 +103,10 @@ gateway::attempt gateway::read_settled(std::int64_t deadline_ns, std::uint64_t o
   if (!view)
     return {view.error()};
   auto epoch = (*view)->epoch;
-  auto done = io(**view).read_any(offset, out);
+  replica_io::mending notes;
+  auto done = io(**view).read_mending(offset, out, notes);
   view->release();
+  note(notes);
   return judge(epoch, done, false);
 }
 
@@ -146,7 +148,7 @@ result<void> gateway::change(std::int64_t deadline_ns, std::uint64_t offset, std
       local = targets.local_only;
       if (targets.replicas > 1 && !intent)
         intent = intents_.begin(shape_.id, offset, length);
-      auto done = in ? to.write(offset, {in, length}) : to.zero(offset, length);
+      auto done = write_mending(to, offset, length, in);
       auto epoch = view->epoch;
       view.release();
       return judge(epoch, std::move(done), targets.replicas > 1);
@@ -159,6 +161,35 @@ result<void> gateway::change(std::int64_t deadline_ns, std::uint64_t offset, std
   else if (intent)
     keep_torn(*intent);
   return done;
+}
+
+/// A partial write of a block that is corrupt at some replica: that is mended first. The range is
+/// locked.
+result<void> gateway::write_mending(const replica_io& to, std::uint64_t offset,
+                                    std::uint64_t length, const std::byte* in) {
+  auto once = [&] { return in ? to.write(offset, {in, length}) : to.zero(offset, length); };
+  auto done = once();
+  if (!done && done.error().code == errc::corrupt) {
+    replica_io::mending notes;
+    auto mended = to.mend(offset, 1, notes);
+    if (auto last = offset + length - 1; mended && last / block_bytes != offset / block_bytes)
+      mended = to.mend(last, 1, notes);
+    note(notes);
+    if (mended)
+      done = once();
+  }
+  if (done)
+    lost_.found(offset, length);
+  return done;
+}
+
+void gateway::note(const replica_io::mending& notes) {
+  repaired_.fetch_add(notes.blocks, std::memory_order_relaxed);
+  for (auto offset : notes.lost) {
+    lost_.add(offset);
+    slog::error("volume {} has no good copy of a block offset={} extent={}", shape_.name, offset,
+                offset / shape_.extent_bytes);
+  }
 }
 
 result<void> gateway::flush() {

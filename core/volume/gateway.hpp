@@ -6,6 +6,7 @@
 #include "core/volume/access_ring.hpp"
 #include "core/volume/hold_gate.hpp"
 #include "core/volume/io_counters.hpp"
+#include "core/volume/lost_blocks.hpp"
 #include "core/volume/range_lock.hpp"
 #include "core/volume/replica_io.hpp"
 #include "core/volume/route_view.hpp"
@@ -128,6 +129,13 @@ public:
   /// that still do not.
   void ask_suspects(std::set<std::string>& away);
 
+  /// Reads every replica of an extent and rewrites what is corrupt from a good copy, with writes to
+  /// it held. `corrupt` when something has no good copy.
+  result<void> mend_extent(std::uint32_t extent, replica_io::mending& notes);
+
+  std::uint64_t repaired() const { return repaired_.load(std::memory_order_relaxed); }
+  std::uint64_t lost() const { return lost_.count(); }
+
   /// Ranges that failed on some replica since they were last equal.
   std::size_t torn() const { return torn_count_.load(); }
   result<void> repair_torn();
@@ -157,6 +165,9 @@ private:
                       const std::byte* in, bool& local);
   result<void> finish(access_op op, std::uint32_t vci, std::uint64_t offset, std::uint64_t length,
                       std::int64_t began_ns, bool local, result<void> done);
+  result<void> write_mending(const replica_io& to, std::uint64_t offset, std::uint64_t length,
+                             const std::byte* in);
+  void note(const replica_io::mending& notes);
   void fenced(std::uint64_t epoch, const fault& why);
   void keep_torn(std::uint32_t slot);
   result<void> repair_noted(const route_view& view);
@@ -194,6 +205,9 @@ private:
   std::mutex torn_mutex_;
   std::vector<std::uint32_t> torn_; ///< Intent slots.
   std::atomic<std::size_t> torn_count_{0};
+
+  lost_blocks lost_;
+  std::atomic<std::uint64_t> repaired_{0};
 
   io_counters counters_;
   std::atomic<std::uint64_t> reads_local_{0};

@@ -56,6 +56,26 @@ result<void> gateway::repair(std::uint64_t offset, std::uint64_t length) {
   return io(*view).repair(offset, length);
 }
 
+result<void> gateway::mend_extent(std::uint32_t extent, replica_io::mending& notes) {
+  auto offset = std::uint64_t{extent} * shape_.extent_bytes;
+  if (offset >= shape_.size_bytes)
+    return fault{errc::invalid, "volume '" + shape_.name + "' has no such extent"};
+  auto length = std::min<std::uint64_t>(shape_.extent_bytes, shape_.size_bytes - offset);
+  auto lock = writes_.acquire(offset, length);
+  auto view = view_.acquire();
+  if (!view->serving())
+    return not_primary(shape_, options_.host, view->epoch);
+  replica_io::mending found;
+  auto done = io(*view).mend(offset, length, found);
+  view.release();
+  if (done)
+    lost_.found(offset, length);
+  note(found);
+  notes.blocks += found.blocks;
+  notes.lost.insert(notes.lost.end(), found.lost.begin(), found.lost.end());
+  return done;
+}
+
 result<void> gateway::repair_torn() {
   std::vector<std::uint32_t> slots;
   {

@@ -50,7 +50,8 @@ std::vector<mirror_order> decode_mirrors(const std::vector<packet<schema::PlaneM
 result<std::unique_ptr<plane>> plane::open(plane_options options, extent_store& store,
                                            door::io_thread& io, link_factory links,
                                            const clock_source& clock) {
-  auto intents = write_intents::open(options.directory + "/write-intents");
+  auto& disk = options.disk ? *options.disk : real_disk();
+  auto intents = write_intents::open(options.directory + "/write-intents", disk);
   if (!intents)
     return intents.error();
   std::unique_ptr<plane> out{
@@ -58,6 +59,7 @@ result<std::unique_ptr<plane>> plane::open(plane_options options, extent_store& 
   if (auto done = out->restore(); !done)
     return done.error();
   out->mender_ = std::thread{[self = out.get()] { self->mend(); }};
+  out->scrub_thread_ = std::thread{[self = out.get()] { self->keep_scrubbing(); }};
   return out;
 }
 
@@ -67,7 +69,8 @@ plane::plane(plane_options options, extent_store& store, door::io_thread& io, li
       records_(store), intents_(std::move(intents)), log_(options_.log_capacity), suspects_(clock),
       copies_(patient(options_.peer_nbd), clock), started_ms_(clock.wall_ms()),
       pace_(
-          options_.copies, [this] { return foreground(); }, clock) {}
+          options_.copies, [this] { return foreground(); }, clock),
+      scrub_(*this, options_.scrubbing) {}
 
 plane::~plane() {
   pace_.stop();
@@ -76,8 +79,30 @@ plane::~plane() {
     stopping_ = true;
   }
   stop_changed_.notify_all();
+  scrub_changed_.notify_all();
+  if (scrub_thread_.joinable())
+    scrub_thread_.join();
   if (mender_.joinable())
     mender_.join();
+}
+
+void plane::keep_scrubbing() {
+  std::unique_lock lock{mutex_};
+  while (!stopping_) {
+    scrub_asked_ = false;
+    lock.unlock();
+    auto pause = scrub_.step();
+    lock.lock();
+    scrub_changed_.wait_for(lock, pause, [this] { return stopping_ || scrub_asked_; });
+  }
+}
+
+void plane::wake_scrub() {
+  {
+    std::lock_guard lock{mutex_};
+    scrub_asked_ = true;
+  }
+  scrub_changed_.notify_all();
 }
 
 result<void> plane::restore() {

@@ -11,6 +11,7 @@
 #include "core/volume/io_counters.hpp"
 #include "core/volume/nbd_link.hpp"
 #include "core/volume/plane_records.hpp"
+#include "core/volume/scrubber.hpp"
 #include "core/volume/suspects.hpp"
 #include "core/volume/write_intents.hpp"
 #include "schemas/plane.capnp.h"
@@ -35,6 +36,8 @@ struct plane_options {
   nbd_link_options peer_nbd{};         ///< For the NBD faces of peers.
   slowdown_options copies{};           ///< What copies may cost guests.
   std::size_t log_capacity = 1u << 18; ///< Access records kept until somebody takes them.
+  disk_io* disk = nullptr;             ///< Null: the machine's.
+  scrub_options scrubbing{};
 };
 
 /// A volume as this host knows it.
@@ -82,6 +85,8 @@ public:
   io_counters& peer_io() { return peer_io_; }
   io_counters& copy_io() { return copy_io_; }
   copy_pace& pace() { return pace_; }
+  scrubber& scrub() { return scrub_; }
+  void wake_scrub();
   std::int64_t started_ms() const { return started_ms_; }
 
   /// Creates the volume or checks that it has this shape (`invalid` if not). Durable.
@@ -132,6 +137,7 @@ private:
   result<std::shared_ptr<plane_volume>> build(const volume_shape& shape);
   void mend();
   foreground_totals foreground() const;
+  void keep_scrubbing();
 
   const plane_options options_;
   extent_store& store_;
@@ -163,6 +169,11 @@ private:
   std::condition_variable stop_changed_;
   bool stopping_ = false;
   std::thread mender_; ///< Makes replicas of failed writes equal again, in the background.
+
+  scrubber scrub_;
+  std::condition_variable scrub_changed_;
+  bool scrub_asked_ = false;
+  std::thread scrub_thread_;
 };
 
 } // namespace foreshift

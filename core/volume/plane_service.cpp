@@ -73,6 +73,9 @@ void plane_service::routes() {
   on<schema::PlaneUnwatch>(quick_, false, &self::unwatch);
   on<schema::PlaneChangedGet>(quick_, false, &self::changed);
   on<schema::PlaneBlockHashes>(slow_, true, &self::block_hashes);
+  on<schema::PlaneScrub>(quick_, false, &self::scrub);
+  on<schema::PlaneRepair>(slow_, true, &self::repair);
+  on<schema::PlaneReopen>(slow_, false, &self::reopen);
 }
 
 void plane_service::handle(plane_door through, door::envelope request, const door::peer& from,

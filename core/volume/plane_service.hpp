@@ -101,6 +101,10 @@ private:
                                           schema::PlanePull::Reader in);
   result<void> compare_blocks(const std::string& source, plane_volume& volume, std::uint64_t move,
                               std::span<const std::uint32_t> extents, std::vector<pull_range>& out);
+  // plane_repair.cpp
+  acknowledged scrub(schema::PlaneScrub::Reader in);
+  answered<schema::PlaneRepaired> repair(schema::PlaneRepair::Reader in);
+  acknowledged reopen(schema::PlaneReopen::Reader in);
 
   // plane_status.cpp
   answered<schema::PlaneStatus> status(schema::PlaneStatusGet::Reader in);
@@ -114,6 +118,9 @@ private:
   worker_pool slow_;
   worker_pool quick_;
 };
+
+/// What the host's scrubber does.
+void fill_scrub(plane& host, schema::ScrubState::Builder out);
 
 /// Copies a list of extents out of a message.
 std::vector<std::uint32_t> extents_of(capnp::List<std::uint32_t>::Reader in);

@@ -13,6 +13,7 @@ namespace {
 
 // 24 bytes a record: the answer stays well below the largest message.
 constexpr std::uint32_t records_per_answer_max = 200'000;
+constexpr std::size_t corrupt_listed_max = 64;
 
 void fill_volume(const plane_volume& volume, schema::PlaneVolume::Builder out) {
   const auto& extents = *volume.extents;
@@ -39,6 +40,13 @@ void fill_volume(const plane_volume& volume, schema::PlaneVolume::Builder out) {
   out.setMoves(kj::arrayPtr(moves.data(), moves.size()));
   out.setSizeBytes(volume.shape.size_bytes);
   out.setExtentBytes(volume.shape.extent_bytes);
+  out.setRepaired(gate.repaired());
+  out.setLost(gate.lost());
+  out.setFailed(extents.failure());
+  auto corrupt = extents.corrupt_extents();
+  std::vector<std::uint32_t> some(corrupt.begin(), corrupt.end());
+  some.resize(std::min<std::size_t>(some.size(), corrupt_listed_max));
+  out.setCorruptExtents(kj::arrayPtr(some.data(), some.size()));
 }
 
 schema::AccessOp to_schema(access_op op) {
@@ -113,6 +121,7 @@ plane_service::status(schema::PlaneStatusGet::Reader in) {
     plane_.peer_io().fill(out.initPeerIo());
     plane_.copy_io().fill(out.initCopyIo());
     out.setLogDropped(plane_.log().dropped());
+    fill_scrub(plane_, out.initScrub());
   });
 }
 

@@ -17,28 +17,7 @@ fault classify(const volume_extents& extents, io_permit permit, fault why) {
   return why;
 }
 
-template <class Same, class Visit>
-result<void> replica_io::each_piece(std::uint64_t offset, std::uint64_t length, Same same,
-                                    Visit visit) const {
-  auto end = offset + length;
-  while (offset < end) {
-    const auto& set = view_.of(extent_at(offset));
-    auto stop = (offset / view_.extent_bytes + 1) * view_.extent_bytes;
-    while (stop < end && same(set, view_.of(extent_at(stop))))
-      stop += view_.extent_bytes;
-    piece x{offset, std::min(stop, end) - offset, &set};
-    if (auto done = visit(x); !done)
-      return done;
-    offset += x.length;
-  }
-  return {};
-}
-
 namespace {
-
-bool same_set(const route_set& x, const route_set& y) {
-  return &x == &y;
-}
 
 bool same_reader(const route_set& x, const route_set& y) {
   return x.nearest.front() == y.nearest.front();
@@ -82,7 +61,7 @@ result<void> replica_io::read_any_piece(const piece& x, std::span<std::byte> out
 
 result<void> replica_io::read_any(std::uint64_t offset, std::span<std::byte> out) const {
   auto* at = out.data();
-  return each_piece(offset, out.size(), same_set, [&](const piece& x) {
+  return each_piece(offset, out.size(), same_routes, [&](const piece& x) {
     auto done = read_any_piece(x, {at, x.length});
     at += x.length;
     return done;
@@ -101,7 +80,7 @@ bool replica_io::reads_locally(std::uint64_t offset, std::uint64_t length) const
 replica_io::fan_out replica_io::write_targets(std::uint64_t offset, std::uint64_t length) const {
   fan_out out;
   out.local_only = view_.mirrors.empty();
-  (void)each_piece(offset, length, same_set, [&](const piece& x) -> result<void> {
+  (void)each_piece(offset, length, same_routes, [&](const piece& x) -> result<void> {
     out.replicas = std::max(out.replicas, x.set->hosts.size());
     for (auto host : x.set->hosts)
       out.local_only = out.local_only && view_.is_local(host);

@@ -5,9 +5,11 @@
 #include "core/volume/replica_health.hpp"
 #include "core/volume/route_view.hpp"
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <span>
+#include <vector>
 
 namespace foreshift {
 
@@ -30,6 +32,21 @@ public:
   /// Reads trying every in-sync replica of each piece. The caller must keep writes away: two
   /// replicas may differ while one is in flight.
   result<void> read_any(std::uint64_t offset, std::span<std::byte> out) const;
+
+  /// What `read_mending` and `mend` did. A host whose rewrite failed is not tried again.
+  struct mending {
+    std::uint64_t blocks = 0;          ///< Rewritten.
+    std::vector<std::uint64_t> lost;   ///< Offsets of blocks without a good copy.
+    std::vector<std::uint16_t> failed; ///< Hosts where a rewrite failed.
+  };
+
+  /// Like `read_any`, block by block where it must: blocks that are damaged at one replica
+  /// (`corrupt` or `storage`) are taken from another one and rewritten where they are damaged.
+  /// `corrupt` when a block has no good copy.
+  result<void> read_mending(std::uint64_t offset, std::span<std::byte> out, mending& notes) const;
+
+  /// Reads every replica of the range and mends as `read_mending` does.
+  result<void> mend(std::uint64_t offset, std::uint64_t length, mending& notes) const;
 
   /// To every in-sync replica and mirror; success when all have it. After a fault some may have it.
   /// `no_space` only when all are full: one that is full while others are not has failed
@@ -70,6 +87,12 @@ private:
   result<void> each_piece(std::uint64_t offset, std::uint64_t length, Same same, Visit visit) const;
   result<void> read_from(std::uint16_t host, std::uint64_t offset, std::span<std::byte> out) const;
   result<void> read_any_piece(const piece& x, std::span<std::byte> out) const;
+  result<void> mend_range(const route_set& set, std::uint64_t offset, std::span<std::byte> out,
+                          mending& notes) const;
+  result<void> mend_block(const std::vector<std::uint16_t>& damaged, std::uint64_t offset,
+                          std::span<const std::byte> good, mending& notes) const;
+  result<void> write_to(std::uint16_t host, std::uint64_t offset,
+                        std::span<const std::byte> in) const;
   result<void> change(std::uint64_t offset, std::uint64_t length, const std::byte* in) const;
   void to_replicas(batch& work, const piece& x, const std::byte* in) const;
   result<void> to_mirrors(batch& work, const piece& x, const std::byte* in) const;
@@ -82,6 +105,28 @@ private:
   volume_extents* local_;
   const replica_health& health_;
 };
+
+template <class Same, class Visit>
+result<void> replica_io::each_piece(std::uint64_t offset, std::uint64_t length, Same same,
+                                    Visit visit) const {
+  auto end = offset + length;
+  while (offset < end) {
+    const auto& set = view_.of(extent_at(offset));
+    auto stop = (offset / view_.extent_bytes + 1) * view_.extent_bytes;
+    while (stop < end && same(set, view_.of(extent_at(stop))))
+      stop += view_.extent_bytes;
+    piece x{offset, std::min(stop, end) - offset, &set};
+    if (auto done = visit(x); !done)
+      return done;
+    offset += x.length;
+  }
+  return {};
+}
+
+/// Whether two extents have the same replicas.
+inline bool same_routes(const route_set& x, const route_set& y) {
+  return &x == &y;
+}
 
 /// Says what a local `refused` means, as a remote host would: `refused` if the host has seen
 /// a later epoch, `precondition` if the same one (the extent is not here), `storage` if only an

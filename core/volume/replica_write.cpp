@@ -259,7 +259,8 @@ result<void> replica_io::repair(std::uint64_t offset, std::uint64_t length) cons
     auto step =
         std::min<std::uint64_t>(end - begin, view_.extent_bytes - begin % view_.extent_bytes);
     buffer.resize(step);
-    if (auto done = read_any(begin, buffer); !done)
+    mending notes;
+    if (auto done = read_mending(begin, buffer, notes); !done)
       return done;
     auto done = all_zero(buffer) ? zero(begin, step) : write(begin, buffer);
     if (!done)

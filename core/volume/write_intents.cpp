@@ -1,42 +1,35 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "core/volume/write_intents.hpp"
 
-#include <cerrno>
-#include <cstring>
-#include <fcntl.h>
-#include <sys/mman.h>
 #include <thread>
-#include <unistd.h>
+#include <utility>
 
 namespace foreshift {
 
-result<std::unique_ptr<write_intents>> write_intents::open(const std::string& path) {
+result<std::unique_ptr<write_intents>> write_intents::open(const std::string& path, disk_io& disk) {
   constexpr auto bytes = sizeof(record) * slots;
-  int fd = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-  if (fd < 0)
-    return fault{errc::storage, path + ": " + std::strerror(errno)};
+  auto file = disk.open(path, disk_io::open_mode::create);
+  if (!file)
+    return file.error();
+  if (auto ok = (*file)->resize(bytes); !ok)
+    return ok.error();
   // Allocated, not sparse: a full disk must show now and not as a bus error later.
-  int full = ::posix_fallocate(fd, 0, static_cast<off_t>(bytes));
-  auto* at =
-      full == 0 ? ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0) : MAP_FAILED;
-  int why = full != 0 ? full : errno;
-  ::close(fd);
-  if (at == MAP_FAILED)
-    return fault{errc::storage, path + ": " + std::strerror(why)};
-  return std::unique_ptr<write_intents>{new write_intents{static_cast<record*>(at)}};
+  if (auto ok = (*file)->allocate(0, bytes); !ok)
+    return ok.error();
+  auto mapped = (*file)->map(bytes);
+  if (!mapped)
+    return mapped.error();
+  auto* records = reinterpret_cast<record*>(mapped->data());
+  return std::unique_ptr<write_intents>{new write_intents{std::move(*file), records}};
 }
 
-write_intents::write_intents(record* records)
-    : records_(records), taken_(new std::atomic<bool>[slots]) {
+write_intents::write_intents(std::unique_ptr<disk_file> file, record* records)
+    : file_(std::move(file)), records_(records), taken_(new std::atomic<bool>[slots]) {
   for (std::uint32_t i = 0; i < slots; ++i) {
     bool left = records_[i].volume.load() != 0;
     taken_[i].store(left);
     used_ += left ? 1 : 0;
   }
-}
-
-write_intents::~write_intents() {
-  ::munmap(static_cast<void*>(records_), sizeof(record) * slots);
 }
 
 bool write_intents::claim(std::uint32_t slot) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "core/base/result.hpp"
+#include "core/extent/disk.hpp"
 
 #include <atomic>
 #include <cstddef>
@@ -28,8 +29,8 @@ public:
   static constexpr std::uint32_t slots = 4096;
 
   /// Fails with `storage`.
-  static result<std::unique_ptr<write_intents>> open(const std::string& path);
-  ~write_intents();
+  static result<std::unique_ptr<write_intents>> open(const std::string& path,
+                                                     disk_io& disk = real_disk());
   write_intents(const write_intents&) = delete;
   write_intents& operator=(const write_intents&) = delete;
 
@@ -57,9 +58,10 @@ private:
   };
   static_assert(sizeof(record) == 64);
 
-  explicit write_intents(record* records);
+  write_intents(std::unique_ptr<disk_file> file, record* records);
   bool claim(std::uint32_t slot);
 
+  const std::unique_ptr<disk_file> file_;
   record* records_;
   std::unique_ptr<std::atomic<bool>[]> taken_;
   std::atomic<std::uint32_t> next_{0};

@@ -124,51 +124,28 @@ TEST_CASE(
   }
 }
 
-TEST_CASE(
-    "crash: a block named by an intent is summed anew at start, any other mismatch is found") {
-  for (bool named : {true, false}) {
-    CAPTURE(named);
-    disk_fixture disk(all_home());
-    REQUIRE(disk.volume->write(first_epoch, at(2), noise(extent_size, 1)));
-    disk.close();
-    auto torn = noise(4096, 2); // as if the process died between data and checksum
-    int fd = ::open(disk.data_file().c_str(), O_WRONLY | O_CLOEXEC);
-    REQUIRE(::pwrite(fd, torn.data(), torn.size(), static_cast<off_t>(at(2, 8192))) == 4096);
-    ::close(fd);
-    if (named) {
-      std::array<std::uint64_t, 4> slot{1, at(2, 8192), 4096, 0};
-      fd = ::open((disk.directory / "data/volumes/7/intents").c_str(), O_WRONLY | O_CLOEXEC);
-      REQUIRE(::pwrite(fd, slot.data(), sizeof slot, 0) == sizeof slot);
-      ::close(fd);
-    }
-    disk.open();
-    bytes out(extent_size);
-    CHECK(code_of(disk.volume->read_verified(at(2), out)) == (named ? errc::ok : errc::corrupt));
-  }
-}
-
 TEST_CASE("intent log: what is claimed is left over, what is released is not") {
   temp_directory directory;
   auto path = directory / "intents";
   {
-    auto log = *intent_log::open(path, 100);
+    auto log = *intent_log::open(real_disk(), path, 100);
     CHECK(log->leftover().empty());
     auto done = log->begin({1, 2, 3});
     {
       auto second = log->begin({4, 5, 6});
       auto moved = std::move(second);
     }
-    auto copy = *intent_log::open(path, 100); // as the file looks to the next process
+    auto copy = *intent_log::open(real_disk(), path, 100); // as the file looks to the next process
     CHECK(copy->leftover() == std::vector<intent>{{1, 2, 3}});
     copy->settle();
     CHECK(copy->leftover().empty());
   }
-  CHECK((*intent_log::open(path, 100))->leftover().empty());
+  CHECK((*intent_log::open(real_disk(), path, 100))->leftover().empty());
 }
 
 TEST_CASE("intent log: more claims than slots wait for one another") {
   temp_directory directory;
-  auto log = *intent_log::open(directory / "intents", 64);
+  auto log = *intent_log::open(real_disk(), directory / "intents", 64);
   std::vector<std::thread> threads;
   for (std::uint64_t i = 0; i < 4; ++i)
     threads.emplace_back([&log, i] {
@@ -183,7 +160,7 @@ TEST_CASE("intent log: more claims than slots wait for one another") {
   std::vector<intent_log::claim> all;
   for (int n = 0; n < 64; ++n)
     all.push_back(log->begin({9, 0, 0}));
-  CHECK((*intent_log::open(directory / "intents", 64))->leftover().size() == 64);
+  CHECK((*intent_log::open(real_disk(), directory / "intents", 64))->leftover().size() == 64);
   std::thread waiter([&log] { auto last = log->begin({10, 0, 0}); });
   all.pop_back();
   waiter.join();

@@ -39,12 +39,21 @@ TEST_CASE("damage: a flipped byte is found by a verified read, named, and not hi
   CHECK(has(detail_of(got), disk.data_file()));
   CHECK(has(detail_of(got), "extent 2, block 35 "));
   CHECK(disk.volume->corrupt_blocks() == 1);
+  auto read = disk.volume->read(first_epoch, at(2, 3 * 4096), std::span(out).first(4096));
+  CHECK(detail_of(read) == detail_of(got));
+  CHECK(code_of(disk.volume->read(first_epoch, at(2, 3 * 4096 + 4000), std::span(out).first(9)))
+        == errc::corrupt); // the flipped byte is not even asked for
+  CHECK(code_of(disk.volume->read(first_epoch, at(2, 100), out)) == errc::corrupt);
+  CHECK(disk.volume->read(first_epoch, at(2, 4 * 4096), std::span(out).first(5000)));
+  CHECK(disk.volume->corrupt_extents() == roaring::Roaring::bitmapOf(1, 2u));
   bytes other(3 * 4096);
   CHECK(disk.volume->read_verified(at(2), other));
   auto partial = disk.volume->write(first_epoch, at(2, 3 * 4096 + 100), noise(10, 2));
   CHECK(code_of(partial) == errc::corrupt);
   CHECK(disk.volume->write(first_epoch, at(2, 3 * 4096), noise(4096, 3))); // whole: heals
   CHECK(disk.volume->read_verified(at(2), out));
+  CHECK(*disk.volume->check(2) == extent_size);
+  CHECK(disk.volume->corrupt_extents().isEmpty());
 }
 
 TEST_CASE("damage: bytes that appear in a hole are corruption too") {
@@ -55,41 +64,54 @@ TEST_CASE("damage: bytes that appear in a hole are corruption too") {
   CHECK(code_of(disk.volume->read_verified(at(0), out)) == errc::corrupt);
 }
 
-TEST_CASE("damage: a truncated file is named by reads, and writes do not paper over the gap") {
-  disk_fixture disk(all_home());
-  REQUIRE(disk.volume->write(first_epoch, at(0), noise(4096, 1)));
-  REQUIRE(disk.volume->write(first_epoch, at(40), noise(4096, 1)));
-  std::filesystem::resize_file(disk.data_file(), at(20));
-  bytes out(4096);
-  for (int round = 0; round < 2; ++round) { // while it is open, and found at the next start
-    auto got = disk.volume->read(first_epoch, at(40), out);
-    CHECK(code_of(got) == errc::corrupt);
-    CHECK(has(detail_of(got), disk.data_file() + " is truncated"));
-    CHECK(code_of(disk.volume->read_verified(at(40), out)) == errc::corrupt);
-    CHECK(code_of(disk.volume->write(first_epoch, at(50), noise(4096, 2))) == errc::corrupt);
-    CHECK(read_all(*disk.volume, at(0), 4096) == noise(4096, 1));
-    disk.reopen();
+TEST_CASE("damage: what a truncated or missing file held is corrupt, never zeroes, until written") {
+  enum class harm { data_cut, sums_cut, both_cut, data_gone, sums_gone, both_gone };
+  for (auto how : {harm::data_cut, harm::sums_cut, harm::both_cut, harm::data_gone, harm::sums_gone,
+                   harm::both_gone}) {
+    CAPTURE(static_cast<int>(how));
+    disk_fixture disk(all_home());
+    REQUIRE(disk.volume->write(first_epoch, at(0), noise(extent_size, 1)));
+    REQUIRE(disk.volume->write(first_epoch, at(40), noise(extent_size, 2)));
+    disk.close();
+    auto sums = disk.directory / "data/volumes/7/0000.crc";
+    if (how == harm::data_cut || how == harm::both_cut)
+      std::filesystem::resize_file(disk.data_file(), at(20));
+    if (how == harm::sums_cut || how == harm::both_cut)
+      std::filesystem::resize_file(sums, at(20) / 1024 + 2);
+    if (how == harm::data_gone || how == harm::both_gone)
+      std::filesystem::remove(disk.data_file());
+    if (how == harm::sums_gone || how == harm::both_gone)
+      std::filesystem::remove(sums);
+    bytes out(extent_size);
+    for (int round = 0; round < 2; ++round) {
+      disk.open();
+      auto got = disk.volume->read(first_epoch, at(40), out);
+      CHECK(code_of(got) == errc::corrupt);
+      CHECK(has(detail_of(got), disk.data_file()));
+      CHECK(code_of(disk.volume->read_verified(at(40), out)) == errc::corrupt);
+      bool cut = how <= harm::both_cut;
+      CHECK(code_of(disk.volume->read(first_epoch, at(0), out))
+            == (cut ? errc::ok : errc::corrupt));
+      CHECK(disk.volume->corrupt_extents().contains(40));
+      disk.close();
+    }
+    disk.open();
+    CHECK(read_all(*disk.volume, at(50), 4096) == filled(4096, 0)); // never written
+    REQUIRE(disk.volume->write(first_epoch, at(40), noise(extent_size, 3)));
+    CHECK(read_all(*disk.volume, at(40), extent_size) == noise(extent_size, 3));
   }
-  CHECK(std::filesystem::file_size(disk.data_file()) == at(20));
 }
 
-TEST_CASE("damage: a missing data file or a short checksum file stops the volume and is named") {
-  for (const std::string name : {"0000.extents", "0000.crc"}) {
-    CAPTURE(name);
-    disk_fixture disk(all_home());
-    REQUIRE(disk.volume->write(first_epoch, at(0), noise(4096, 1)));
-    disk.close();
-    auto path = disk.directory / ("data/volumes/7/" + name);
-    if (name == "0000.crc")
-      std::filesystem::resize_file(path, 100);
-    else
-      std::filesystem::remove(path);
-    auto store = extent_store::open({disk.directory / "data", 0});
-    REQUIRE(store);
-    auto got = (*store)->volume(all_home());
-    CHECK(code_of(got) == errc::corrupt);
-    CHECK(has(detail_of(got), path));
-  }
+TEST_CASE(
+    "damage: a file cut while it is open is corrupt there, and no write papers over the gap") {
+  disk_fixture disk(all_home());
+  REQUIRE(disk.volume->write(first_epoch, at(30), noise(4096, 1)));
+  REQUIRE(disk.volume->write(first_epoch, at(40), noise(4096, 1)));
+  std::filesystem::resize_file(disk.data_file(), at(20));
+  REQUIRE(disk.volume->write(first_epoch, at(40), noise(4096, 2)));
+  bytes out(4096);
+  CHECK(code_of(disk.volume->read(first_epoch, at(30), out)) == errc::corrupt);
+  CHECK(read_all(*disk.volume, at(40), 4096) == noise(4096, 2));
 }
 
 TEST_CASE(

@@ -3,6 +3,7 @@
 
 #include "core/base/units.hpp"
 #include "core/extent/extent_store.hpp"
+#include "tests/support/faulty_disk.hpp"
 
 #include <doctest/doctest.h>
 
@@ -65,7 +66,7 @@ public:
   }
 
   void open() {
-    auto opened = extent_store::open({directory / "data", reserve_bytes_});
+    auto opened = extent_store::open({directory / "data", reserve_bytes_, &disk});
     REQUIRE(opened);
     store = std::move(*opened);
     auto found = store->volume(layout_);
@@ -86,6 +87,7 @@ public:
   std::string data_file() const { return directory / "data/volumes/7/0000.extents"; }
 
   temp_directory directory;
+  faulty_disk disk;
   std::unique_ptr<extent_store> store;
   std::shared_ptr<volume_extents> volume;
 

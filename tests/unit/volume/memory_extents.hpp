@@ -39,6 +39,13 @@ public:
     std::lock_guard lock{mutex_};
     return broken_.code == errc::unreachable ? result<void>{broken_} : result<void>{};
   }
+  /// A block that matches no checksum, until it is wholly rewritten (which may be made to fail).
+  void corrupt(std::uint64_t block, bool rewrites_fail = false) {
+    std::lock_guard lock{mutex_};
+    corrupt_.insert(block);
+    rewrites_fail_ = rewrites_fail;
+    std::memset(bytes_.data() + block * block_bytes, 0xbd, block_bytes);
+  }
   /// Runs before every write is stored, outside the lock.
   std::function<void(std::uint64_t offset)> before_write;
 
@@ -56,6 +63,9 @@ public:
     std::lock_guard lock{mutex_};
     if (auto ok = check(permit, offset, out.size()); !ok)
       return ok;
+    for (auto block : corrupt_)
+      if (block * block_bytes < offset + out.size() && (block + 1) * block_bytes > offset)
+        return fault{errc::corrupt, "block " + std::to_string(block) + " is corrupt"};
     std::memcpy(out.data(), bytes_.data() + offset, out.size());
     return {};
   }
@@ -69,6 +79,17 @@ public:
       return ok;
     if (permit.move != 0 && (offset % block_bytes != 0 || in.size() % block_bytes != 0))
       return fault{errc::invalid, "mirrored writes come in whole blocks"};
+    for (auto block : corrupt_)
+      if (block * block_bytes < offset + in.size() && (block + 1) * block_bytes > offset
+          && (offset > block * block_bytes || offset + in.size() < (block + 1) * block_bytes))
+        return fault{errc::corrupt, "part of corrupt block " + std::to_string(block)};
+    if (rewrites_fail_)
+      for (auto block : corrupt_)
+        if (block * block_bytes < offset + in.size() && (block + 1) * block_bytes > offset)
+          return fault{errc::storage, "the medium is bad"};
+    std::erase_if(corrupt_, [&](auto block) {
+      return block * block_bytes >= offset && (block + 1) * block_bytes <= offset + in.size();
+    });
     ++writes_;
     for (auto& [since, set] : watches_)
       set.addRange(offset / layout_.extent_bytes,
@@ -201,7 +222,21 @@ public:
 
   extent_inventory inventory() const override { return {}; }
   std::vector<std::uint64_t> moves_staged() const override { return {}; }
-  std::uint64_t corrupt_blocks() const override { return 0; }
+  std::uint64_t corrupt_blocks() const override {
+    std::lock_guard lock{mutex_};
+    return corrupt_.size();
+  }
+  roaring::Roaring corrupt_extents() const override {
+    std::lock_guard lock{mutex_};
+    roaring::Roaring out;
+    for (auto block : corrupt_)
+      out.add(static_cast<std::uint32_t>(block * block_bytes / layout_.extent_bytes));
+    return out;
+  }
+  result<std::uint64_t> check(std::uint32_t) override { return layout_.extent_bytes; }
+  result<std::uint64_t> check_files() override { return std::uint64_t{0}; }
+  std::string failure() const override { return {}; }
+  result<void> reopen() override { return {}; }
   std::uint64_t bytes_present() const override { return 0; }
 
   result<void> prepare(std::uint64_t epoch, std::string_view holder) override {
@@ -263,6 +298,8 @@ private:
   std::set<std::uint32_t> added_;
   std::set<std::uint64_t> filled_;
   std::map<std::uint64_t, roaring::Roaring> watches_;
+  std::set<std::uint64_t> corrupt_;
+  bool rewrites_fail_ = false;
   std::atomic<std::uint64_t> flushes_{0};
   std::atomic<std::uint64_t> writes_{0};
 };
