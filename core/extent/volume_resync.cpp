@@ -149,10 +149,10 @@ result<std::vector<bool>> volume_extents_impl::differing(std::uint64_t move, std
     auto at = (extent_offset(extent) + i * block_bytes) % segment_bytes;
     const void* want = hashes.empty() ? static_cast<const void*>(zero_hash.digest)
                                       : hashes.data() + i * block_hash_bytes;
-    auto ok = segment.read(at, own);
+    auto wrong = segment.read(at, own);
     auto hash = hash_of(own.data());
     // A block whose data or checksum is an old one after a power loss is copied as well.
-    out[i] = !ok || segment.mismatch(at, own) || std::memcmp(&hash, want, block_hash_bytes) != 0;
+    out[i] = !wrong || *wrong || std::memcmp(&hash, want, block_hash_bytes) != 0;
   }
   return out;
 }

@@ -170,6 +170,7 @@ private:
   void note(const replica_io::mending& notes);
   void fenced(std::uint64_t epoch, const fault& why);
   void keep_torn(std::uint32_t slot);
+  fault not_primary(std::uint64_t epoch) const;
   result<void> repair_noted(const route_view& view);
 
   std::uint64_t install(route_view next);

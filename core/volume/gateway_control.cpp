@@ -10,11 +10,6 @@ namespace foreshift {
 
 namespace {
 
-fault not_primary(const volume_shape& shape, const std::string& host, std::uint64_t epoch) {
-  return {errc::refused, "host '" + host + "' is not primary of volume '" + shape.name
-                             + "' at epoch " + std::to_string(epoch)};
-}
-
 result<void> connect_all(const route_view& view) {
   for (const auto& route : view.routes)
     if (route.link && route.in_sync)
@@ -24,6 +19,11 @@ result<void> connect_all(const route_view& view) {
 }
 
 } // namespace
+
+fault gateway::not_primary(std::uint64_t epoch) const {
+  return {errc::refused, "host '" + options_.host + "' is not primary of volume '" + shape_.name
+                             + "' at epoch " + std::to_string(epoch)};
+}
 
 std::vector<byte_range> extent_ranges(const volume_shape& shape,
                                       std::span<const std::uint32_t> extents) {
@@ -181,7 +181,7 @@ bool gateway::drain_if_idle(std::uint64_t epoch) {
 result<void> gateway::drain(std::uint64_t epoch) {
   auto begun = begin_drain(epoch);
   if (!begun)
-    return not_primary(shape_, options_.host, epoch);
+    return not_primary(epoch);
   if (auto done = wait_older(begun->generation); !done)
     return done;
   // Nothing is in flight; what is still noted was written to some replicas only.
@@ -228,7 +228,7 @@ void gateway::fenced(std::uint64_t epoch, const fault& why) {
 result<void> gateway::may_adopt(std::uint64_t epoch, std::uint64_t version) const {
   auto now = view_.current();
   if (now->epoch != epoch || now->state != LeaseState::PRIMARY)
-    return not_primary(shape_, options_.host, epoch);
+    return not_primary(epoch);
   if (now->placement->version() > version)
     return fault{errc::precondition, "volume '" + shape_.name + "' already uses map version "
                                          + std::to_string(now->placement->version())};
@@ -275,7 +275,7 @@ result<void> gateway::mirror_on(std::uint64_t epoch, const mirror_order& order,
     std::lock_guard lock{control_};
     auto now = view_.current();
     if (now->epoch != epoch || now->state != LeaseState::PRIMARY)
-      return not_primary(shape_, options_.host, epoch);
+      return not_primary(epoch);
     auto next = *now;
     std::erase_if(next.mirrors, [&](const mirror_route& x) { return x.move == order.move; });
     next.mirrors.push_back(std::move(mirror));

@@ -51,8 +51,7 @@ result<void> gateway::repair(std::uint64_t offset, std::uint64_t length) {
   auto lock = writes_.acquire(offset, length);
   auto view = view_.acquire();
   if (view->state != LeaseState::PRIMARY)
-    return fault{errc::refused,
-                 "host '" + options_.host + "' is not primary of volume '" + shape_.name + "'"};
+    return not_primary(view->epoch);
   return io(*view).repair(offset, length);
 }
 
@@ -64,7 +63,7 @@ result<void> gateway::mend_extent(std::uint32_t extent, replica_io::mending& not
   auto lock = writes_.acquire(offset, length);
   auto view = view_.acquire();
   if (!view->serving())
-    return not_primary(shape_, options_.host, view->epoch);
+    return not_primary(view->epoch);
   replica_io::mending found;
   auto done = io(*view).mend(offset, length, found);
   view.release();

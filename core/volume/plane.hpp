@@ -89,6 +89,9 @@ public:
   void wake_scrub();
   std::int64_t started_ms() const { return started_ms_; }
 
+  /// What guests and peers were served since start; copies are not in it.
+  foreground_totals foreground() const;
+
   /// Creates the volume or checks that it has this shape (`invalid` if not). Durable.
   result<void> configure(schema::VolumeSpec::Reader spec);
 
@@ -136,7 +139,6 @@ private:
   result<void> restore_lease(plane_volume& volume);
   result<std::shared_ptr<plane_volume>> build(const volume_shape& shape);
   void mend();
-  foreground_totals foreground() const;
   void keep_scrubbing();
 
   const plane_options options_;

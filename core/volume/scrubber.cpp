@@ -5,7 +5,6 @@
 #include "core/volume/plane.hpp"
 
 #include <algorithm>
-#include <cmath>
 
 namespace foreshift {
 
@@ -19,21 +18,24 @@ constexpr auto sample_every = 1s;
 constexpr auto save_every = 5s;
 constexpr double burst_bytes = 4.0 * 1024 * 1024;
 
-aimd_options pace_options(double rate) {
-  aimd_options out;
+slowdown_options pace_options(double rate) {
+  slowdown_options out;
   out.rate_max = rate;
-  out.rate_min = std::max(rate / 32, 1.0);
-  out.increase = rate / 16;
+  out.rate_start = rate / 4;
+  out.rate_min = rate / 32;
   return out;
+}
+
+double rate_of(const scrub_options& x) {
+  return static_cast<double>(std::max<std::uint64_t>(x.rate_bytes, 1));
 }
 
 } // namespace
 
 scrubber::scrubber(plane& host, scrub_options options)
     : plane_(host), options_(options),
-      pace_(pace_options(static_cast<double>(std::max<std::uint64_t>(options.rate_bytes, 1)))),
-      tokens_(pace_.rate(), burst_bytes, host.clock().monotonic_ns()),
-      latencies_(latency_histogram::buckets) {}
+      pace_(pace_options(rate_of(options)), host.clock().monotonic_ns()),
+      tokens_(rate_of(options), burst_bytes, host.clock().monotonic_ns()) {}
 
 void scrubber::load() {
   auto records = plane_.store().list(record_key);
@@ -193,40 +195,14 @@ std::chrono::nanoseconds scrubber::full_step() {
   auto now_ns = plane_.clock().monotonic_ns();
   if (now_ns - saved_ns_ >= std::chrono::nanoseconds(save_every).count())
     save();
-  return tokens_.take(static_cast<double>(*checked), now_ns);
+  auto bytes = static_cast<double>(*checked);
+  return std::max(tokens_.take(bytes, now_ns), pace_.take(bytes, plane_.foreground(), now_ns));
 }
 
-/// Of what clients and peers were served since the last call; 0 when that was nothing.
-double scrubber::foreground_p99_us() {
-  std::vector<std::uint64_t> counts(latency_histogram::buckets);
-  auto add = [&](const io_counters& from) {
-    for (std::uint32_t i = 0; i < latency_histogram::buckets; ++i)
-      counts[i] += from.read_latency.count(i) + from.write_latency.count(i);
-  };
-  for (const auto& volume : plane_.volumes())
-    add(volume->gate->counters());
-  add(plane_.peer_io());
-  std::uint64_t total = 0;
-  std::vector<std::uint64_t> fresh(counts.size());
-  for (std::size_t i = 0; i < counts.size(); ++i) {
-    fresh[i] = counts[i] - std::min(counts[i], latencies_[i]); // a volume may have gone
-    total += fresh[i];
-  }
-  latencies_ = std::move(counts);
-  if (total == 0)
-    return 0;
-  std::uint64_t above = 0;
-  std::size_t bucket = fresh.size();
-  while (bucket > 0 && above * 100 <= total)
-    above += fresh[--bucket];
-  return std::ldexp(1.0, static_cast<int>(bucket) + 1) / 8;
-}
-
-void scrubber::pace(std::int64_t now_ns) {
+void scrubber::measure(std::int64_t now_ns) {
   auto took_ns = now_ns - sampled_ns_;
   if (took_ns < std::chrono::nanoseconds(sample_every).count())
     return;
-  tokens_.set_rate(pace_.sample(foreground_p99_us(), sampled_bytes_ > 0), now_ns);
   std::lock_guard lock{mutex_};
   rate_bytes_ = sampled_ns_ == 0 ? 0
                                  : static_cast<std::uint64_t>(static_cast<double>(sampled_bytes_)
@@ -239,7 +215,7 @@ std::chrono::nanoseconds scrubber::step() {
   if (!loaded_)
     load();
   auto now_ns = plane_.clock().monotonic_ns();
-  pace(now_ns);
+  measure(now_ns);
   if (now_ns - repaired_ns_ >= repair_pause_.count())
     repair_found();
   if (auto next = due(plane_.clock().wall_ms()); next != pass::none)

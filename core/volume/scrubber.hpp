@@ -3,6 +3,7 @@
 
 #include "core/base/clock.hpp"
 #include "core/limits/limits.hpp"
+#include "core/limits/slowdown_pacer.hpp"
 
 #include <chrono>
 #include <cstdint>
@@ -20,7 +21,7 @@ struct plane_volume;
 struct scrub_options {
   std::chrono::milliseconds light_every{std::chrono::hours{24}};
   std::chrono::milliseconds full_every{std::chrono::hours{14 * 24}}; ///< All is checked in so long.
-  std::uint64_t rate_bytes = 32u << 20; ///< A second, at most; less while clients' latency rises.
+  std::uint64_t rate_bytes = 32u << 20; ///< A second, at most; less while it slows clients down.
 };
 
 /// What must survive a restart: where a pass is, and when the last ones were complete.
@@ -76,17 +77,15 @@ private:
   std::chrono::nanoseconds light_step();
   std::chrono::nanoseconds full_step();
   void finish();
-  void pace(std::int64_t now_ns);
-  double foreground_p99_us();
+  void measure(std::int64_t now_ns);
   void repair_found();
   void repair(plane_volume& volume, const std::vector<std::uint32_t>& extents);
   std::uint64_t corrupt_extents() const;
 
   plane& plane_;
   const scrub_options options_;
-  aimd pace_;
+  slowdown_pacer pace_;
   token_bucket tokens_;
-  std::vector<std::uint64_t> latencies_; ///< Counts by bucket at the last sample.
   std::int64_t sampled_ns_ = 0;
   std::uint64_t sampled_bytes_ = 0;
   std::int64_t repaired_ns_ = 0;
