@@ -171,16 +171,16 @@ void bind_options(config_reader& in, agent_options& x) {
   in.bytes("plane.reserve", x.plane_reserve_bytes, "disk space that extents never use");
   in.duration("plane.hold", x.plane_hold,
               "how long a guest's request may wait for a lease before it fails");
-  in.duration("scrub.light", x.scrub_light, "how often extents' records are compared with files");
-  in.duration("scrub.full", x.scrub_full,
-              "within what time every stored block is checked against its checksum");
-  in.bytes("scrub.rate", x.scrub_rate_bytes,
-           "bytes a second that checking reads at most; less while guests' latency rises");
   in.flag("plane.stop_with_agent", x.plane_stop_with_agent,
           "true: stopping the agent stops the data plane; false: it goes on serving guests");
   in.flag("plane.access_log", x.plane_access_log,
           "true: every request is noted, for the forecasts; false: this host's volumes are not "
           "learned");
+  in.duration("scrub.light", x.scrub_light, "how often extents' records are compared with files");
+  in.duration("scrub.full", x.scrub_full,
+              "within what time every stored block is checked against its checksum");
+  in.bytes("scrub.rate", x.scrub_rate_bytes,
+           "bytes a second that checking reads at most; less while guests' latency rises");
   in.text("tls.certificate", x.certificate,
           "PEM certificate of this host, common name agent:NAME; needed unless all listeners are "
           "loopback");
