@@ -188,6 +188,11 @@ void bind_options(config_reader& in, agent_options& x) {
   in.flag("plane.access_log", x.plane_access_log,
           "true: every request is noted, for the forecasts; false: this host's volumes are not "
           "learned");
+  in.duration("scrub.light", x.scrub_light, "how often extents' records are compared with files");
+  in.duration("scrub.full", x.scrub_full,
+              "within what time every stored block is checked against its checksum");
+  in.bytes("scrub.rate", x.scrub_rate_bytes,
+           "bytes a second that checking reads at most; less while guests' latency rises");
   in.text("tls.certificate", x.certificate,
           "PEM certificate of this host, common name agent:NAME; needed unless all listeners are "
           "loopback");

@@ -43,7 +43,8 @@ result<void> volume_extents_impl::reopen() {
     if (auto ok = abort(move); !ok)
       return ok;
   std::vector<std::uint32_t> held;
-  for (auto extent : inventory().present)
+  auto former = inventory();
+  for (auto extent : former.present | former.lost)
     held.push_back(extent);
   if (auto ok = retire(held); !ok)
     return ok;

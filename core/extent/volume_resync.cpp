@@ -55,7 +55,7 @@ result<void> volume_extents_impl::stage_resync(std::uint64_t move,
   if (move == 0)
     return fault{errc::invalid, "a move has an id"};
   std::lock_guard moves(moves_mutex_);
-  if (auto ok = alive(); !ok)
+  if (auto ok = usable(); !ok)
     return ok;
   std::vector<record_change> fresh;
   std::vector<std::uint32_t> empty;
@@ -99,6 +99,8 @@ result<std::vector<std::vector<std::byte>>>
 volume_extents_impl::block_hashes(std::span<const std::uint32_t> extents) {
   if (auto checked = check_extents(extents); !checked)
     return checked.error();
+  if (auto ok = usable(); !ok)
+    return ok.error();
   std::vector<std::vector<std::byte>> out;
   std::vector<std::byte> piece(piece_blocks * block_bytes);
   for (auto extent : extents) {
@@ -131,7 +133,7 @@ result<std::vector<bool>> volume_extents_impl::differing(std::uint64_t move, std
   auto blocks = extent_length(extent) / block_bytes;
   if (!hashes.empty() && hashes.size() != blocks * block_hash_bytes)
     return fault{errc::malformed, "a hash for each block, or none for zeroes"};
-  if (auto ok = alive(); !ok)
+  if (auto ok = usable(); !ok)
     return ok.error();
   static const std::vector<std::byte> zeroes(block_bytes);
   const auto zero_hash = hash_of(zeroes.data());

@@ -37,7 +37,8 @@ result<void> replica_io::write_to(std::uint16_t host, std::uint64_t offset,
   auto done = route.link ? route.link->start_write(offset, in)->finish()
                          : local_->write(permit, offset, in);
   if (!done && !route.link)
-    return classify(*local_, permit, done.error());
+    done = classify(*local_, permit, done.error());
+  health_.note(view_.epoch, route, done);
   if (done)
     route.mark->written.fetch_add(1);
   return done;

@@ -37,7 +37,9 @@ host_down() {
   agent_kill "$1"
   plane_kill "$1"
 }
-plane_reports() { [[ -n $(plane_pids "$1") && $(field .plane.pid host show "$1") == $(plane_pids "$1") ]]; }
+plane_reports() {
+  [[ -n $(plane_pids "$1") && $(field .plane.pid host show "$1") == $(plane_pids "$1") ]]
+}
 host_back() {
   agent_start "$1"
   wait_until 30 plane_reports "$1"
