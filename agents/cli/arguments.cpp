@@ -3,6 +3,7 @@
 #include "agents/cli/arguments.hpp"
 
 #include "agents/cli/commands.hpp"
+#include "agents/cli/simulate.hpp"
 
 #include <CLI/CLI.hpp>
 
@@ -197,6 +198,33 @@ void add_tasks(CLI::App& app, parsed& p) {
       [](session& s, number_args& a) { return show_events(s, a.id, a.limit, a.flag); });
 }
 
+void add_simulate(CLI::App& app, parsed& p) {
+  command<simulate_request>(
+      app, p, "simulate",
+      "Run the forecast over a recorded block trace: what it would have had near, beside simple "
+      "methods and the clairvoyant choice. Needs no cluster",
+      "foreshift simulate --trace vm.csv.gz --budget 10%",
+      [](CLI::App& c, simulate_request& a) {
+        c.add_option("--trace", a.trace, "Trace; gzip, zstd and xz are unpacked")->required();
+        auto option = [&](const char* name, auto& value, const char* what) {
+          return c.add_option(name, value, what)->capture_default_str();
+        };
+        option("--format", a.format, "Its format, if it cannot be told from its beginning");
+        c.add_option("--volume", a.volume, "Only this volume of a trace of several");
+        option("--span", a.span, "Length of a trace that has no times");
+        option("--extent", a.extent, "Unit of choice, a multiple of 4 KiB");
+        option("--budget", a.budget, "What may be near: share of all extents the trace touches");
+        option("--window", a.window, "Accesses are counted by windows");
+        option("--horizon", a.horizon, "What is predicted, and how often");
+        option("--train", a.train, "Share of the trace before the first decision");
+        option("--arms", a.arms, "Arms to report, comma-separated")->delimiter(',');
+        option("--seed", a.seed, "Of everything random");
+        c.add_option("--picks", a.picks, "Write every choice there: decision,time_s,arm,extent");
+        c.add_flag("--lenient", a.lenient, "Skip and count bad lines");
+      },
+      [](session& s, simulate_request& a) { return simulate(s, a); });
+}
+
 void add_globals(CLI::App& app, parsed& p) {
   app.add_option("-C,--coordinator", p.global.coordinator, "Coordinator: HOST:PORT or unix:PATH")
       ->envname("FORESHIFT_COORDINATOR")
@@ -236,6 +264,7 @@ int run(int argc, char** argv) {
   add_forecasts(app, p);
   add_migrations(app, p);
   add_tasks(app, p);
+  add_simulate(app, p);
   try {
     app.parse(argc, argv);
   } catch (const CLI::Success& e) {
