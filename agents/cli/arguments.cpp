@@ -4,6 +4,7 @@
 
 #include "agents/cli/commands.hpp"
 #include "agents/cli/simulate.hpp"
+#include "agents/cli/traces.hpp"
 
 #include <CLI/CLI.hpp>
 
@@ -225,6 +226,37 @@ void add_simulate(CLI::App& app, parsed& p) {
       [](session& s, simulate_request& a) { return simulate(s, a); });
 }
 
+void add_traces(CLI::App& app, parsed& p) {
+  auto& trace = group(app, "trace", "Block traces: generate them, convert them for replay by fio");
+  command<generate_request>(
+      trace, p, "generate",
+      "Write a generated trace as a fio iolog: streams, zipf, daily, scan, boot",
+      "foreshift trace generate streams --span 4h --seed 7 --out streams.iolog",
+      [](CLI::App& c, generate_request& a) {
+        c.add_option("KIND", a.kind, "Workload")->required();
+        c.add_option("--out", a.out, "File, or - for standard output")->capture_default_str();
+        c.add_option("--span", a.span, "How long")->capture_default_str();
+        c.add_option("--size", a.size, "Of the volume")->capture_default_str();
+        c.add_option("--seed", a.seed, "The same seed gives the same trace")->capture_default_str();
+        c.add_option("--file", a.file, "What fio will open")->capture_default_str();
+      },
+      [](session& s, generate_request& a) { return generate_trace(s, a); });
+  command<convert_request>(
+      trace, p, "convert", "Write any trace as a fio iolog, to replay it with fio --read_iolog",
+      "foreshift trace convert --trace vm.csv.gz --out vm.iolog --file /dev/nbd0",
+      [](CLI::App& c, convert_request& a) {
+        c.add_option("--trace", a.trace, "Trace; gzip, zstd and xz are unpacked")->required();
+        c.add_option("--out", a.out, "File, or - for standard output")->capture_default_str();
+        c.add_option("--format", a.format, "If it cannot be told")->capture_default_str();
+        c.add_option("--volume", a.volume, "Only this volume of a trace of several");
+        c.add_option("--span", a.span, "Length of a trace that has no times")
+            ->capture_default_str();
+        c.add_option("--file", a.file, "What fio will open")->capture_default_str();
+        c.add_flag("--lenient", a.lenient, "Skip and count bad lines");
+      },
+      [](session& s, convert_request& a) { return convert_trace(s, a); });
+}
+
 void add_globals(CLI::App& app, parsed& p) {
   app.add_option("-C,--coordinator", p.global.coordinator, "Coordinator: HOST:PORT or unix:PATH")
       ->envname("FORESHIFT_COORDINATOR")
@@ -265,6 +297,7 @@ int run(int argc, char** argv) {
   add_migrations(app, p);
   add_tasks(app, p);
   add_simulate(app, p);
+  add_traces(app, p);
   try {
     app.parse(argc, argv);
   } catch (const CLI::Success& e) {
