@@ -204,7 +204,7 @@ void add_simulate(CLI::App& app, parsed& p) {
       app, p, "simulate",
       "Run the forecast over a recorded block trace: what it would have had near, beside simple "
       "methods and the clairvoyant choice. Needs no cluster",
-      "foreshift simulate --trace vm.csv.gz --budget 10%",
+      "foreshift simulate --trace vm.csv.gz --budget 10% --report vm.html",
       [](CLI::App& c, simulate_request& a) {
         c.add_option("--trace", a.trace, "Trace; gzip, zstd and xz are unpacked")->required();
         auto option = [&](const char* name, auto& value, const char* what) {
@@ -221,6 +221,7 @@ void add_simulate(CLI::App& app, parsed& p) {
         option("--arms", a.arms, "Arms to report, comma-separated")->delimiter(',');
         option("--seed", a.seed, "Of everything random");
         c.add_option("--picks", a.picks, "Write every choice there: decision,time_s,arm,extent");
+        c.add_option("--report", a.report, "Write a report there: one HTML file");
         c.add_flag("--lenient", a.lenient, "Skip and count bad lines");
       },
       [](session& s, simulate_request& a) { return simulate(s, a); });

@@ -7,6 +7,7 @@
 #include "agents/cli/terminal.hpp"
 #include "core/base/units.hpp"
 #include "core/forecast/backtest/backtest.hpp"
+#include "core/forecast/backtest/report_html.hpp"
 #include "core/forecast/backtest/report_json.hpp"
 
 #include <fmt/format.h>
@@ -168,6 +169,14 @@ int simulate(session& s, const simulate_request& what) {
     picks = std::move(*file);
     options->picks = &picks;
   }
+  std::ofstream page;
+  if (!what.report.empty()) {
+    auto file = create(what.report);
+    if (!file)
+      return s.fail(file.error());
+    page = std::move(*file);
+    options->heat_map = true;
+  }
   progress_line progress;
   options->progress = [&](const char* doing, double done) { progress.show(doing, done); };
   auto report = run_backtest(what.trace, *options);
@@ -176,6 +185,8 @@ int simulate(session& s, const simulate_request& what) {
     return s.fail(report.error());
   if (options->picks != nullptr && !picks.flush())
     return s.fail({errc::failed, "cannot write " + what.picks});
+  if (options->heat_map && !(page << to_html(*report, peak_memory_bytes())).flush())
+    return s.fail({errc::failed, "cannot write " + what.report});
   if (s.json())
     fmt::print("{}\n", to_json(*report, peak_memory_bytes()));
   else

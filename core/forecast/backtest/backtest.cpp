@@ -208,6 +208,8 @@ result<backtest_report> run::over(const std::string& path) {
   out.length_us = survey_.length_us;
   out.page_accesses = survey_.page_accesses;
   out.extents = survey_.extents.cardinality();
+  out.extent_bytes = options_.extent_bytes;
+  out.horizon_s = options_.horizon_ms / 1000.0;
   out.budget_extents = budget_;
   out.first_decision_s = static_cast<double>(first_us_) / 1e6;
   out.heat = std::move(heat_);

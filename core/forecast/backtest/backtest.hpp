@@ -57,6 +57,8 @@ struct backtest_report {
   std::int64_t length_us = 0;
   std::uint64_t page_accesses = 0;
   std::uint64_t extents = 0;
+  std::uint32_t extent_bytes = 0;
+  double horizon_s = 0;
   std::uint64_t budget_extents = 0;
   std::uint64_t decisions = 0;
   std::uint64_t idle = 0; ///< Of them, without any access in the horizon; they count in no mean.
