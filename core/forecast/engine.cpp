@@ -214,6 +214,31 @@ forecast_engine::scored forecast_engine::score() const {
   return out;
 }
 
+std::vector<std::string> forecast_engine::arms() const {
+  std::vector<std::string> out;
+  for (auto& each : experts_)
+    out.emplace_back(each->name());
+  return out;
+}
+
+std::vector<std::uint32_t> forecast_engine::choose(std::size_t arm, std::size_t count) const {
+  if (open_ == 0)
+    return {};
+  auto now = view();
+  std::vector<std::uint32_t> beyond;
+  experts_[arm]->propose(now, beyond);
+  std::sort(beyond.begin(), beyond.end());
+  beyond.erase(std::unique(beyond.begin(), beyond.end()), beyond.end());
+  std::erase_if(beyond, [&](auto each) { return table_.find(each) != extent_table::none; });
+  now.beyond = beyond;
+  heat_scores scores{std::vector<float>(now.size()), std::vector<float>(now.size())};
+  experts_[arm]->score(now, scores);
+  std::vector<std::uint32_t> out;
+  for (auto& each : hottest(scores, beyond, count))
+    out.push_back(each.extent);
+  return out;
+}
+
 double forecast_engine::per_horizon(double decayed_sum) const {
   auto decay = total_decay(options_);
   auto per_window = decayed_sum * (1 - std::exp(-decay)) / (1 - std::exp(-decay * open_));

@@ -22,6 +22,11 @@ public:
   std::string save() const override;
   result<void> load(std::string_view bytes) override;
 
+  /// Names of the experts, in their order.
+  std::vector<std::string> arms() const;
+  /// The `count` extents an expert alone would have near, hottest first. Learns nothing.
+  std::vector<std::uint32_t> choose(std::size_t arm, std::size_t count) const;
+
 private:
   static constexpr std::uint32_t open_max = 0xffff'0000; ///< 136 years of one-second windows.
 
