@@ -55,6 +55,8 @@ result<void> volume_extents_impl::stage_resync(std::uint64_t move,
   if (move == 0)
     return fault{errc::invalid, "a move has an id"};
   std::lock_guard moves(moves_mutex_);
+  if (auto ok = alive(); !ok)
+    return ok;
   if (auto ok = usable(); !ok)
     return ok;
   std::vector<record_change> fresh;
@@ -133,6 +135,8 @@ result<std::vector<bool>> volume_extents_impl::differing(std::uint64_t move, std
   auto blocks = extent_length(extent) / block_bytes;
   if (!hashes.empty() && hashes.size() != blocks * block_hash_bytes)
     return fault{errc::malformed, "a hash for each block, or none for zeroes"};
+  if (auto ok = alive(); !ok)
+    return ok.error();
   if (auto ok = usable(); !ok)
     return ok.error();
   static const std::vector<std::byte> zeroes(block_bytes);
