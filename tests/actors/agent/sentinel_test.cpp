@@ -19,6 +19,13 @@ struct sentinel_fixture : agent_fixture {
     settle();
   }
 
+  /// No question stays open: it would keep both actors alive.
+  ~sentinel_fixture() {
+    plane_does->up = false;
+    self->send(plane, packet<schema::Ping>{});
+    settle();
+  }
+
   /// The data plane has other suspects and tells so.
   void news(std::uint64_t serial, const std::vector<std::string>& hosts) {
     plane_does->suspect(serial, hosts);
