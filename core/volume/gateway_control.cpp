@@ -85,6 +85,7 @@ result<void> gateway::wait_older(std::uint64_t generation) {
     return fault{errc::timeout, "requests of volume '" + shape_.name
                                     + "' begun before the change did not end in time"};
   std::lock_guard lock{control_};
+  health_.keep(*view_.current()); // the last requests of the older view may have noted failures
   std::erase_if(open_links_, [](const auto& x) { return x.second.use_count() == 1; });
   return {};
 }

@@ -107,6 +107,7 @@ void gateway::ask_suspects(std::set<std::string>& away) {
     if (!done)
       away.insert(route.host);
   }
+  health_.keep(*view_.current()); // it may have changed meanwhile
 }
 
 } // namespace foreshift

@@ -29,7 +29,7 @@ struct plane_script {
   packet<schema::PlaneSuspects> suspects; ///< Told to whoever asks with another serial.
   std::vector<caf::typed_response_promise<packet<schema::PlaneSuspects>>> waiting;
 
-  /// The data plane's suspects are these from now on.
+  /// The data plane's suspects are these; whoever waits hears of it with the next Ping.
   void suspect(std::uint64_t serial, const std::vector<std::string>& hosts) {
     suspects = packet<schema::PlaneSuspects>::make([&](auto root) {
       root.setSerial(serial);
@@ -37,8 +37,6 @@ struct plane_script {
       for (unsigned i = 0; i < hosts.size(); ++i)
         list[i].setHost(hosts[i].c_str());
     });
-    for (auto& promise : std::exchange(waiting, {}))
-      promise.deliver(suspects);
   }
 };
 
@@ -53,6 +51,8 @@ public:
   interface::behavior_type make_behavior() {
     return {
         [this](const packet<schema::Ping>&) {
+          for (auto& promise : std::exchange(script_->waiting, {}))
+            promise.deliver(script_->suspects);
           return answer(packet<schema::Pong>::make([this](auto x) { x.setPid(script_->pid); }));
         },
         [this](const packet<schema::PlaneStatusGet>&) { return answer(script_->status); },

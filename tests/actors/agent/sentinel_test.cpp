@@ -19,6 +19,20 @@ struct sentinel_fixture : agent_fixture {
     settle();
   }
 
+  /// No question stays open: it would keep both actors alive.
+  ~sentinel_fixture() {
+    plane_does->up = false;
+    self->send(plane, packet<schema::Ping>{});
+    settle();
+  }
+
+  /// The data plane has other suspects and tells so.
+  void news(std::uint64_t serial, const std::vector<std::string>& hosts) {
+    plane_does->suspect(serial, hosts);
+    self->send(plane, packet<schema::Ping>{});
+    settle();
+  }
+
   std::vector<std::string> last() const {
     std::vector<std::string> out;
     for (auto x : uplink_does->suspected.back().read().getSuspects())
@@ -33,20 +47,18 @@ TEST_CASE("sentinel: a suspect is reported at once, then every second while it r
   sentinel_fixture x;
   x.pass(3s, 100ms);
   CHECK(x.uplink_does->suspected.empty());
-  x.plane_does->suspect(2, {"host-b"});
-  x.settle();
+  x.news(2, {"host-b"});
   REQUIRE(x.uplink_does->suspected.size() == 1);
   CHECK(std::string{x.uplink_does->suspected[0].read().getReporter().cStr()} == "host-a");
   CHECK(x.last() == std::vector<std::string>{"host-b"});
   x.pass(3s, 100ms);
   CHECK(x.uplink_does->suspected.size() == 4);
-  x.plane_does->suspect(3, {"host-b", "host-c"}); // one more: at once, and no double repetition
-  x.settle();
+  x.news(3, {"host-b", "host-c"}); // one more: at once, and no double repetition
   CHECK(x.uplink_does->suspected.size() == 5);
   CHECK(x.last().size() == 2);
   x.pass(2s, 100ms);
   CHECK(x.uplink_does->suspected.size() == 7);
-  x.plane_does->suspect(4, {});
+  x.news(4, {});
   x.pass(5s, 100ms);
   CHECK(x.uplink_does->suspected.size() == 7);
 }
@@ -55,19 +67,16 @@ TEST_CASE("sentinel: exactly one question is open, also after answers without ne
   sentinel_fixture x;
   CHECK(x.plane_does->waiting.size() == 1);
   for (int i = 0; i < 3; ++i) {
-    x.plane_does->suspect(1, {}); // the time was over: nothing new
-    x.settle();
+    x.news(1, {}); // the time was over: nothing new
     CHECK(x.plane_does->waiting.size() == 1);
   }
 }
 
 TEST_CASE("sentinel: a data plane that is down has no suspects, and is asked again when it is up") {
   sentinel_fixture x;
-  x.plane_does->suspect(2, {"host-b"});
-  x.settle();
+  x.news(2, {"host-b"});
   x.plane_does->up = false;
-  x.plane_does->suspect(3, {"host-b"}); // answered, then the next question fails
-  x.settle();
+  x.news(3, {"host-b"}); // answered, then the next question fails
   auto told = x.uplink_does->suspected.size();
   x.pass(3s, 100ms);
   CHECK(x.uplink_does->suspected.size() == told);

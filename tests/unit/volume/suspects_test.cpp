@@ -97,6 +97,25 @@ TEST_CASE(
   CHECK(x.hosts["b"]->writes() == 0);
 }
 
+TEST_CASE(
+    "a request of the former map that fails after the change does not bring a suspicion back") {
+  gateway_fixture x{{"a", "b"}, 2};
+  x.attach();
+  std::promise<void> let_go;
+  auto gone = let_go.get_future().share();
+  x.hosts["b"]->before_write = [&](auto) { gone.wait(); };
+  auto held = std::async(std::launch::async, [&] { return x.gate->write(1, 0, filled(4096, 7)); });
+  eventually([&] { return x.hosts["a"]->writes() == 1; });
+  auto next = without(x, "b");
+  auto adopted = std::async(std::launch::async, [&] { return x.gate->adopt(1, next, {}, {}); });
+  eventually([&] { return x.gate->view()->placement->version() == next.version(); });
+  x.hosts["b"]->break_with(away);
+  let_go.set_value();
+  REQUIRE(adopted.get());
+  CHECK(names(x.suspects).empty());
+  CHECK(held.get());
+}
+
 TEST_CASE("a suspicion ends when the replica answers again, with or without requests") {
   gateway_fixture x{{"a", "b"}, 2};
   x.attach();
