@@ -233,8 +233,7 @@ script<finish> flip_machine::drain_and_drop() {
 }
 
 /// Makes every partition host know the volume and the intent, and the next holder stand by.
-script<result<void>> flip_machine::ready_hosts(flip_intent intent, int attempts,
-                                               bool leaving_out) {
+script<result<void>> flip_machine::ready_hosts(flip_intent intent, int attempts, bool leaving_out) {
   auto silent = co_await call_hosts(intent, leaving_out ? 1 : attempts);
   if (!silent)
     co_return silent.error();

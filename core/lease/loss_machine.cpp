@@ -34,7 +34,7 @@ script<finish> loss_machine::run() {
   if (facts_->lease.holder.empty())
     co_return ended(std::nullopt);
   auto told = co_await insist(facts_->lease.holder, adopt(*facts_, {}), adopt_attempts);
-  if (!told)
+  if (!adopted(told))
     co_return ended(told.error());
   co_return ended(std::nullopt);
 }
@@ -46,9 +46,8 @@ std::optional<fault> loss_machine::objection() const {
   if (lease.prepared.id != 0)
     return fault{errc::busy, "the lease is changing hands"};
   if (request_.epoch != 0 && lease.held_epoch != request_.epoch)
-    return fault{errc::refused,
-                 fmt::format("volume '{}' is at epoch {} now", facts_->shape().name,
-                             lease.held_epoch)};
+    return fault{errc::refused, fmt::format("volume '{}' is at epoch {} now", facts_->shape().name,
+                                            lease.held_epoch)};
   return std::nullopt;
 }
 

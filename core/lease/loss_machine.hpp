@@ -10,8 +10,9 @@ namespace foreshift::lease {
 
 struct loss_request {
   std::uint64_t volume = 0;
-  std::string host;        ///< Whose replicas failed.
-  std::uint64_t epoch = 0; ///< Of the primary that waits for it; 0: nobody does (an operator asked).
+  std::string host; ///< Whose replicas failed.
+  std::uint64_t epoch =
+      0; ///< Of the primary that waits for it; 0: nobody does (an operator asked).
 };
 
 /// Leaves a failed host out of a volume's map, so that writes may be acknowledged without it:

@@ -18,8 +18,7 @@ script<result<void>> map_machine::leave_out(host_set hosts, volume_facts& facts)
   if (auto only = held_only_by(facts.placement, hosts); !only.isEmpty())
     co_return fault{errc::precondition,
                     fmt::format("host {} has the only copy of {} extents of volume '{}'",
-                                fmt::join(hosts, " and "), only.cardinality(),
-                                facts.shape().name)};
+                                fmt::join(hosts, " and "), only.cardinality(), facts.shape().name)};
   for (auto& host : hosts) {
     auto done = co_await leave_out_one(host, facts);
     if (!done)

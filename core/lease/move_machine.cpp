@@ -86,9 +86,8 @@ script<result<void>> move_machine::begin() {
   if (record_.resync)
     for (auto extent : record_.extents)
       if (lost == facts_->placement.lost().end() || !lost->second.extents.contains(extent))
-        co_return fault{errc::precondition,
-                        fmt::format("host {} has no extent {} to get back", record_.destination,
-                                    extent)};
+        co_return fault{errc::precondition, fmt::format("host {} has no extent {} to get back",
+                                                        record_.destination, extent)};
   lease_revision_ = facts_->lease_revision;
   record_.epoch = facts_->lease.held_epoch;
   record_.map_version = facts_->placement.version();
@@ -117,7 +116,7 @@ script<result<void>> move_machine::prepare_copy() {
   if (record_.resync && held()) {
     // A primary that still counts the destination in must not find its replicas staged.
     auto told = co_await ask(facts_->lease.holder, adopt(*facts_, {}), barrier_timeout);
-    if (!told)
+    if (!adopted(told))
       co_return told.error();
   }
   auto staged = co_await insist(to, stage(record_), abort_attempts);
@@ -281,10 +280,10 @@ script<result<void>> move_machine::adopt_everywhere() {
         co_return result<void>{};
       auto primary = facts_->lease.holder;
       auto routed = co_await ask(primary, adopt(*facts_, record_.extents), barrier_timeout);
-      if (!routed && not_primary(routed.error()))
+      if (!adopted(routed) && not_primary(routed.error()))
         co_return result<void>{};
       last = bare(routed);
-      if (routed) {
+      if (adopted(routed)) {
         auto off = co_await ask(primary, mirror(*facts_, record_, false), barrier_timeout);
         if (off || not_primary(off.error()))
           co_return result<void>{};

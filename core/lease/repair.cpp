@@ -50,9 +50,8 @@ const std::string& zone_of(const replica_hosts& hosts, const std::string& name) 
 
 } // namespace
 
-roaring::Roaring
-changed_of(const placement_map& map, const roaring::Roaring& extents,
-           const std::map<std::string, std::optional<roaring::Roaring>>& notes) {
+roaring::Roaring changed_of(const placement_map& map, const roaring::Roaring& extents,
+                            const std::map<std::string, std::optional<roaring::Roaring>>& notes) {
   roaring::Roaring changed;
   roaring::Roaring known;
   for (const auto& [host, noted] : notes) {
@@ -85,9 +84,8 @@ std::optional<repair_batch> next_return(const placement_map& map, const std::str
 result<repair_batch> next_elsewhere(const placement_map& map, const roaring::Roaring& extents,
                                     const std::string& leaving, const roaring::Roaring& busy,
                                     const replica_hosts& hosts) {
-  fault last{errc::unreachable,
-             fmt::format("no host that holds extents of volume '{}' can be read",
-                         map.shape().name)};
+  fault last{errc::unreachable, fmt::format("no host that holds extents of volume '{}' can be read",
+                                            map.shape().name)};
   for (const auto& [holders, all] : replica_sets(map)) {
     auto here = all & extents;
     auto source = readable(holders, leaving, hosts);
@@ -108,8 +106,8 @@ result<repair_batch> next_elsewhere(const placement_map& map, const roaring::Roa
     }
     if (best)
       return repair_batch{*source, std::get<2>(*best), std::move(chosen)};
-    last = {errc::no_space, fmt::format("no other host has room for extents of volume '{}'",
-                                        map.shape().name)};
+    last = {errc::no_space,
+            fmt::format("no other host has room for extents of volume '{}'", map.shape().name)};
   }
   return last;
 }

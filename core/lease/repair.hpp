@@ -32,9 +32,8 @@ inline constexpr std::size_t batch_extents_max = 4096;
 
 /// Which of `extents` were changed while a host was out, by what each host in sync noted (nothing:
 /// its notes are not complete). An extent that no host with complete notes holds counts as changed.
-roaring::Roaring
-changed_of(const placement_map& map, const roaring::Roaring& extents,
-           const std::map<std::string, std::optional<roaring::Roaring>>& notes);
+roaring::Roaring changed_of(const placement_map& map, const roaring::Roaring& extents,
+                            const std::map<std::string, std::optional<roaring::Roaring>>& notes);
 
 /// The next batch of what `host` lost and gets back: unchanged extents first, because they cost
 /// least. Nothing when no other host that holds some is up.

@@ -45,6 +45,11 @@ door::envelope retire(std::uint64_t volume, std::uint64_t version, extents_view 
 std::optional<roaring::Roaring> decode_changed(const result<door::envelope>& reply,
                                                const volume_shape& shape);
 
+/// Of a PlaneAdopt: whether the primary routes by that map, or already by a newer one.
+inline bool adopted(const result<door::envelope>& what) {
+  return what || what.error().code == errc::precondition;
+}
+
 /// Whether a PlaneStatus reply says that its host is primary of `volume` at `epoch`.
 bool says_primary(const result<door::envelope>& status, std::uint64_t volume, std::uint64_t epoch);
 

@@ -103,10 +103,12 @@ script<result<void>> retire_machine::drain_readers() {
 }
 
 script<result<void>> retire_machine::free_at(std::string host, std::vector<std::uint32_t> extents) {
-  auto request = retire(facts_->shape().id, facts_->placement.version(), extents);
-  auto freed = co_await insist(host, std::move(request), attempts);
-  if (!freed)
-    co_return freed.error();
+  if (!request_.gone || host != request_.host) {
+    auto request = retire(facts_->shape().id, facts_->placement.version(), extents);
+    auto freed = co_await insist(host, std::move(request), attempts);
+    if (!freed)
+      co_return freed.error();
+  }
   co_return co_await put_map(facts_->placement.without_retiring(host, extents));
 }
 

@@ -12,6 +12,7 @@ struct retire_request {
   std::uint64_t volume = 0;
   std::string host; ///< Empty: only finish what the map already notes as retiring.
   std::vector<std::uint32_t> extents;
+  bool gone = false; ///< `host` is gone for good: what it should give up is only forgotten.
 };
 
 /// Takes surplus replicas away, and what a lost host need not get back because others hold it now:

@@ -89,6 +89,7 @@ public:
       host.notes.erase(x.getSince());
       return std::optional<fault>{};
     });
+    on.operator()<schema::PlaneInventoryGet>([&](auto) { return list_present(host, reply); });
     on.operator()<schema::PlaneChangedGet>([&](auto x) { return tell_changed(host, x, reply); });
     if (why)
       return *why;
@@ -277,6 +278,17 @@ private:
     return {};
   }
 
+  verdict list_present(fake_host& host, door::envelope& reply) {
+    reply = door::wrap(packet<schema::PlaneInventory>::make([&](auto out) {
+      roaring::Roaring all;
+      for (auto& [extent, value] : host.data)
+        all.add(extent);
+      auto bytes = encode_roaring(all);
+      out.setPresent(kj::arrayPtr(bytes.data(), bytes.size()));
+    }));
+    return {};
+  }
+
   verdict tell_changed(fake_host& host, schema::PlaneChangedGet::Reader x, door::envelope& reply) {
     auto at = host.notes.find(x.getSince());
     reply = door::wrap(packet<schema::PlaneChanged>::make([&](auto out) {
@@ -353,7 +365,7 @@ private:
     auto map = placement_map::decode(shape_, x.getPlacement());
     REQUIRE(bool(map));
     if (host.map && map->version() < host.map->version())
-      return {};
+      return fault{errc::precondition, "a newer map is in use"};
     for (auto& [name, other] : hosts_)
       for (std::uint32_t e = 0; e < shape_.extents(); ++e)
         if (map->holds(name, e))

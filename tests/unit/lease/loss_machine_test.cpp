@@ -256,3 +256,24 @@ TEST_CASE("what others hold in its stead is no longer awaited from a lost host")
   CHECK(cell.hosts.at("b").replicas.empty());
   cell.check_clean();
 }
+
+TEST_CASE("a newer map that the primary already uses does not keep a move's mirror on") {
+  loss_cell cell;
+  bool lost = false;
+  cell.on_action = [&](const lease::action& next) {
+    auto* send = std::get_if<lease::send>(&next);
+    if (lost || !send || send->request.type != packet<schema::PlaneAdopt>::type_id)
+      return;
+    lost = true;
+    CHECK_FALSE(cell.lose("b")->why);
+  };
+  std::vector<std::uint32_t> extents;
+  for (auto extent : cell.facts().placement.in_sync("a"))
+    if (!cell.facts().placement.holds("c", extent))
+      extents.push_back(extent);
+  CHECK_FALSE(cell.move("a", "c", extents)->why);
+  CHECK(lost);
+  CHECK(cell.hosts.at("a").mirrored.empty());
+  REQUIRE_FALSE(cell.resync("b")->why);
+  cell.check_clean();
+}
