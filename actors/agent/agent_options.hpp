@@ -33,6 +33,7 @@ struct agent_options {
   std::string plane_plugin;
   std::uint64_t plane_reserve_bytes = 256 * mib;
   std::chrono::milliseconds plane_hold{30'000};
+  std::chrono::milliseconds plane_peer_timeout{3'000};
   bool plane_stop_with_agent = false;
   bool plane_access_log = true;
 

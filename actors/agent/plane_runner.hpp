@@ -49,6 +49,7 @@ struct plane_process_options {
   std::string plugin;
   std::uint64_t reserve_bytes = 256u << 20;
   std::chrono::milliseconds hold{30'000};
+  std::chrono::milliseconds peer_timeout{3'000};
   bool access_log = true;
   std::string certificate; ///< PEM files; all three or none.
   std::string key;

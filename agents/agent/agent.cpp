@@ -7,6 +7,7 @@
 #include "actors/agent/mover.hpp"
 #include "actors/agent/plane_link.hpp"
 #include "actors/agent/plane_supervisor.hpp"
+#include "actors/agent/sentinel.hpp"
 #include "actors/agent/uplink.hpp"
 #include "actors/agent/vault.hpp"
 #include "actors/base/remote.hpp"
@@ -142,6 +143,8 @@ private:
     pace.sample_interval = options_.sample_interval;
     keep<collector_actor>(
         system_.spawn<collector>(around, host_reporter{options_.name, system_clock()}, pace));
+    keep<sentinel_actor>(system_.spawn<sentinel>(parts_.plane, parts_.uplink,
+                                                 sentinel_options{.host = options_.name}));
     status_parts tellers{parts_.supervisor, parts_.vault, parts_.mover, parts_.uplink};
     parts_.status = keep<status_actor>(system_.spawn<agent_status>(
         tellers, status_options{.host = options_.name, .version = version}));

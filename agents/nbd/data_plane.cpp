@@ -6,6 +6,7 @@
 #include "core/base/units.hpp"
 #include "core/volume/nbd_link.hpp"
 
+#include <algorithm>
 #include <array>
 
 namespace foreshift {
@@ -14,20 +15,23 @@ namespace {
 
 constexpr std::string_view known_keys =
     "data, host, door, peer-door, peer-door-cert, peer-door-key, peer-door-ca, peer-tls, reserve, "
-    "hold, access-log";
+    "hold, peer-timeout, access-log";
 
 } // namespace
 
 result<void> data_plane_options::set(const std::string& key, const std::string& value) {
-  if (key == "reserve" || key == "hold") {
-    auto bytes = key == "reserve" ? parse_bytes(value) : result<std::uint64_t>{0};
-    auto span = key == "hold" ? parse_duration(value)
-                              : result<std::chrono::milliseconds>{std::chrono::milliseconds{0}};
-    if (!bytes || !span)
-      return fault{errc::invalid,
-                   key + "=" + value + ": " + (bytes ? span.error().detail : bytes.error().detail)};
-    (key == "reserve" ? reserve : *bytes) = *bytes;
-    (key == "hold" ? hold : *span) = *span;
+  if (key == "reserve") {
+    auto bytes = parse_bytes(value);
+    if (!bytes)
+      return fault{errc::invalid, key + "=" + value + ": " + bytes.error().detail};
+    reserve = *bytes;
+    return {};
+  }
+  if (key == "hold" || key == "peer-timeout") {
+    auto span = parse_duration(value);
+    if (!span)
+      return fault{errc::invalid, key + "=" + value + ": " + span.error().detail};
+    (key == "hold" ? hold : peer_timeout) = *span;
     return {};
   }
   if (key == "access-log") {
@@ -91,6 +95,8 @@ result<std::unique_ptr<data_plane>> data_plane::open(const data_plane_options& o
   plane.log_capacity = options.access_log ? plane.log_capacity : 0;
   plane.tls = options.peer_door_tls;
   plane.peer_nbd.tls_directory = options.peer_tls;
+  plane.peer_nbd.io_timeout = options.peer_timeout;
+  plane.peer_nbd.connect_timeout = std::min(options.peer_timeout, plane.peer_nbd.connect_timeout);
   auto links = [link = plane.peer_nbd](const link_target& target) {
     return make_nbd_link(target, link);
   };

@@ -4,6 +4,7 @@
 #include "core/base/log.hpp"
 
 #include <algorithm>
+#include <set>
 
 namespace foreshift {
 
@@ -57,8 +58,8 @@ result<std::unique_ptr<plane>> plane::open(plane_options options, extent_store& 
 plane::plane(plane_options options, extent_store& store, door::io_thread& io, link_factory links,
              const clock_source& clock, std::unique_ptr<write_intents> intents)
     : options_(std::move(options)), store_(store), io_(io), links_(std::move(links)), clock_(clock),
-      records_(store), intents_(std::move(intents)), log_(options_.log_capacity),
-      started_ms_(clock.wall_ms()) {}
+      records_(store), intents_(std::move(intents)), log_(options_.log_capacity), suspects_(clock),
+      copies_(options_.peer_nbd, clock), started_ms_(clock.wall_ms()) {}
 
 plane::~plane() {
   {
@@ -137,6 +138,7 @@ result<std::shared_ptr<plane_volume>> plane::build(const volume_shape& shape) {
   gate.host = options_.host;
   gate.hold = options_.hold;
   gate.volume_slot = out->slot;
+  gate.suspects = &suspects_;
   out->gate = std::make_shared<gateway>(gate, shape, out->extents, links_, *intents_, log_, clock_);
   return out;
 }
@@ -214,6 +216,9 @@ void plane::mend() {
   while (!stopping_) {
     auto all = volumes_;
     lock.unlock();
+    suspects_.expire();
+    copies_.expire();
+    std::set<std::string> away;
     for (const auto& [id, volume] : all) {
       auto done = volume->gate->recover();
       if (done && volume->gate->torn() > 0)
@@ -221,6 +226,7 @@ void plane::mend() {
       if (!done)
         slog::warn("volume {} cannot make its replicas equal yet host={}: {}", volume->shape.name,
                    options_.host, done.error().detail);
+      volume->gate->ask_suspects(away);
     }
     lock.lock();
     stop_changed_.wait_for(lock, mend_pause, [this] { return stopping_; });

@@ -5,10 +5,12 @@
 #include "core/door/door.hpp"
 #include "core/extent/extent_store.hpp"
 #include "core/volume/access_ring.hpp"
+#include "core/volume/copy_links.hpp"
 #include "core/volume/gateway.hpp"
 #include "core/volume/io_counters.hpp"
 #include "core/volume/nbd_link.hpp"
 #include "core/volume/plane_records.hpp"
+#include "core/volume/suspects.hpp"
 #include "core/volume/write_intents.hpp"
 #include "schemas/plane.capnp.h"
 
@@ -73,6 +75,8 @@ public:
   plane_records& records() { return records_; }
   access_ring& log() { return log_; }
   const clock_source& clock() const { return clock_; }
+  suspect_board& suspects() { return suspects_; }
+  copy_links& copies() { return copies_; }
   io_counters& peer_io() { return peer_io_; }
   std::int64_t started_ms() const { return started_ms_; }
 
@@ -132,6 +136,8 @@ private:
   plane_records records_;
   std::unique_ptr<write_intents> intents_;
   access_ring log_;
+  suspect_board suspects_;
+  copy_links copies_;
   io_counters peer_io_;
   const std::int64_t started_ms_;
 
