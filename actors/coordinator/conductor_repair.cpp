@@ -80,9 +80,11 @@ caf::result<finish_ptr> conductor_state::bring_back(const return_order& x) {
     auto& now = volume->facts.placement;
     auto changed = lease::changed_of(now, now.lost().find(x.host)->second.extents, *heard);
     auto batch = lease::next_return(now, x.host, changed, places());
-    if (!batch)
-      return reply.deliver(
+    if (!batch) {
+      reply.deliver(
           to_caf(fault{errc::unreachable, fmt::format("no host has what {} needs back", x.host)}));
+      return;
+    }
     answer_with_move(reply,
                      {x.volume, batch->source, batch->destination, batch->extents, false, true});
   };
@@ -130,12 +132,16 @@ caf::result<finish_ptr> conductor_state::relocate(const relocate_order& x) {
 void conductor_state::move_elsewhere(finish_promise reply, const relocate_order& x,
                                      const std::string& source, const roaring::Roaring& busy) {
   auto at = volumes_.find(x.volume);
-  if (at == volumes_.end())
-    return reply.deliver(to_caf(fault{errc::not_found, "the volume is gone"}));
-  auto& map = at->second->facts.placement;
-  auto batch = lease::next_elsewhere(map, x.extents, x.host, busy, places());
-  if (!batch || batch->source != source)
-    return reply.deliver(to_caf(fault{errc::busy, "the placement changed meanwhile"}));
+  auto batch =
+      at == volumes_.end()
+          ? result<lease::repair_batch>{fault{errc::not_found, "the volume is gone"}}
+          : lease::next_elsewhere(at->second->facts.placement, x.extents, x.host, busy, places());
+  if (batch && batch->source != source)
+    batch = fault{errc::busy, "the placement changed meanwhile"};
+  if (!batch) {
+    reply.deliver(to_caf(batch.error()));
+    return;
+  }
   answer_with_move(reply,
                    {x.volume, batch->source, batch->destination, batch->extents, false, false});
 }

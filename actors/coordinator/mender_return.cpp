@@ -78,15 +78,15 @@ void mender_state::changed(const volume_ptr& now) {
 /// Nothing is missing at the host any more: the others need not watch for it.
 void mender_state::close(const volume_entry& volume, const std::string& host, const absence& x) {
   auto& lost = volume.facts.placement.lost();
-  bool needed = std::any_of(lost.begin(), lost.end(), [&](auto& other) {
-    return other.second.since == x.since && !other.second.extents.isEmpty();
+  bool needed = std::any_of(lost.begin(), lost.end(), [&](auto& away) {
+    return away.second.since == x.since && !away.second.extents.isEmpty();
   });
   if (!needed)
-    for (auto& [name, entry] : hosts_)
+    for (auto& [other, entry] : hosts_)
       if (entry->up)
         self_
             ->request(around_.membership, tell_timeout + 1s,
-                      relay{name, sealed{lease::unwatch(volume.id(), x.since)}, tell_timeout})
+                      relay{other, sealed{lease::unwatch(volume.id(), x.since)}, tell_timeout})
             .then([](const sealed&) {}, [](const caf::error&) {});
   auto text = x.replaced > 0
                   ? fmt::format("{} is no longer needed: {} extents were made anew elsewhere", host,
