@@ -126,6 +126,8 @@ plane_process_options agent_options::plane() const {
           .reserve_bytes = plane_reserve_bytes,
           .hold = plane_hold,
           .peer_timeout = plane_peer_timeout,
+          .copy_slowdown = move_slowdown,
+          .copy_rate_min = move_rate_bytes_min,
           .access_log = plane_access_log,
           .certificate = certificate,
           .key = key,
@@ -183,11 +185,11 @@ void bind_options(config_reader& in, agent_options& x) {
   in.bytes("history.size_max", x.history_bytes_max, "disk space of the access history");
   in.duration("history.age_max", x.history_age_max, "age at which access history is erased");
   in.bytes("moves.rate", x.move_rate_bytes,
-           "bytes per second that moves towards this host may use when guests are at ease");
-  in.bytes("moves.rate_min", x.move_rate_bytes_min, "what moves keep when guests are not at ease");
-  in.number(
-      "moves.latency_factor", x.move_latency_factor, 2, 100,
-      "moves back off when guests' p99 read latency rises above so many times its quiet level");
+           "bytes per second that moves towards this host may use at most");
+  in.number("moves.slowdown", x.move_slowdown, 1, 100,
+            "percent by which moves may slow down the guests of this host, to or from it");
+  in.bytes("moves.rate_min", x.move_rate_bytes_min,
+           "bytes per second that moves keep even if guests are slower than that");
   in.duration("sample.interval", x.sample_interval,
               "how often host, volumes and VCIs are measured");
   in.duration("forecast.window", x.forecast_window, "accesses are folded into counts per window");

@@ -47,8 +47,8 @@ struct agent_options {
   std::chrono::milliseconds history_age_max{7 * 86'400'000};
 
   std::uint64_t move_rate_bytes = 64 * mib;
-  std::uint64_t move_rate_bytes_min = mib;
-  std::uint64_t move_latency_factor = 2;
+  std::uint64_t move_rate_bytes_min = 4 * mib;
+  std::uint64_t move_slowdown = 10;
 
   std::chrono::milliseconds sample_interval{1000};
   std::chrono::milliseconds forecast_window{1000};

@@ -65,13 +65,11 @@ using forecasts_actor =
 
 /// Copies staged extents to this host in the background.
 ///   AgentMove  -> AgentMoved: once every extent is here; `busy` when too many moves wait.
-///   NbsrSample: the guests' latency, by which moves back off.
 ///   HostWelcome: the rate that the coordinator allows this host.
 ///   job_alarm: go on with that job.
 using move_verbs = verbs<verb<schema::AgentMove, schema::AgentMoved>>;
 using mover_actor =
-    move_verbs::actor::extend<status_verb::signature, compat::one_way<packet<schema::NbsrSample>>,
-                              compat::one_way<packet<schema::HostWelcome>>,
+    move_verbs::actor::extend<status_verb::signature, compat::one_way<packet<schema::HostWelcome>>,
                               compat::one_way<job_alarm>>;
 
 /// The agent's link to whichever coordinator answers.

@@ -123,9 +123,7 @@ private:
     parts_.supervisor = keep<supervisor_actor>(system_.spawn<supervisor, caf::detached>(
         parts_.plane, std::move(runner), system_clock(), supervisor_options{}));
     mover_options moves;
-    moves.pace.rate_bytes_max = static_cast<double>(options_.move_rate_bytes);
-    moves.pace.rate_bytes_min = static_cast<double>(options_.move_rate_bytes_min);
-    moves.pace.latency_factor = static_cast<double>(options_.move_latency_factor);
+    moves.rate_bytes = static_cast<double>(options_.move_rate_bytes);
     parts_.mover = keep<mover_actor>(system_.spawn<mover>(parts_.plane, system_clock(), moves));
   }
 

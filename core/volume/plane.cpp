@@ -25,6 +25,12 @@ std::function<bool(std::uint32_t)> home_test(const volume_shape& shape, const st
   };
 }
 
+/// For copies, which the other side makes wait on purpose.
+nbd_link_options patient(nbd_link_options x) {
+  x.io_timeout *= 5;
+  return x;
+}
+
 std::vector<mirror_order> decode_mirrors(const std::vector<packet<schema::PlaneMirror>>& records,
                                          std::uint64_t epoch) {
   std::vector<mirror_order> out;
@@ -59,9 +65,12 @@ plane::plane(plane_options options, extent_store& store, door::io_thread& io, li
              const clock_source& clock, std::unique_ptr<write_intents> intents)
     : options_(std::move(options)), store_(store), io_(io), links_(std::move(links)), clock_(clock),
       records_(store), intents_(std::move(intents)), log_(options_.log_capacity), suspects_(clock),
-      copies_(options_.peer_nbd, clock), started_ms_(clock.wall_ms()) {}
+      copies_(patient(options_.peer_nbd), clock), started_ms_(clock.wall_ms()),
+      pace_(
+          options_.copies, [this] { return foreground(); }, clock) {}
 
 plane::~plane() {
+  pace_.stop();
   {
     std::lock_guard lock{mutex_};
     stopping_ = true;
@@ -91,6 +100,19 @@ result<void> plane::restore() {
                   to_string(done.error()));
   }
   return {};
+}
+
+foreground_totals plane::foreground() const {
+  foreground_totals out;
+  auto add = [&out](const io_counters& x) {
+    out.requests += x.reads.load(std::memory_order_relaxed);
+    out.requests += x.writes.load(std::memory_order_relaxed);
+    out.busy_ns += x.busy_ns.load(std::memory_order_relaxed);
+  };
+  add(peer_io_);
+  for (const auto& volume : volumes())
+    add(volume->gate->counters());
+  return out;
 }
 
 result<void> plane::restore_lease(plane_volume& volume) {

@@ -194,8 +194,8 @@ plane_service::answered<schema::PlanePulled> plane_service::pull(schema::PlanePu
     wanted = whole_extents(volume.extents->layout(), nonzero(source, volume, extents));
   }
   pull_source from{source, in.getSource().getNbd().cStr()};
-  auto totals =
-      pull_extents(from, in.getMove(), wanted, *volume.extents, plane_.copies(), helpers_);
+  auto totals = pull_extents(from, in.getMove(), wanted, *volume.extents, plane_.copies(),
+                             plane_.pace(), helpers_);
   if (!totals)
     return totals.error();
   if (auto synced = volume.extents->sync_staged(in.getMove()); !synced)

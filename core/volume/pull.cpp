@@ -33,6 +33,7 @@ struct pull_state {
   const std::uint64_t move;
   volume_extents& into;
   copy_links& links;
+  copy_pace& pace;
   const std::vector<pull_range> chunks;
   std::atomic<std::size_t> next{0};
   std::atomic<bool> stop{false};
@@ -79,6 +80,7 @@ bool issue_next(pull_state& state, nbd_handle* h, read_slot& slot) {
 }
 
 void store(pull_state& state, const read_slot& slot) {
+  state.pace.yield(slot.what.bytes);
   auto stored = state.into.fill(state.move, slot.what.extent, slot.what.offset,
                                 std::span{slot.buffer}.first(slot.what.bytes));
   if (!stored)
@@ -150,8 +152,8 @@ void add_blocks(std::vector<pull_range>& out, std::uint32_t extent,
 
 result<pull_totals> pull_extents(const pull_source& source, std::uint64_t move,
                                  std::span<const pull_range> ranges, volume_extents& into,
-                                 copy_links& links, worker_pool& helpers) {
-  pull_state state{source, move, into, links, cut(ranges), 0, false, {}, {}, {}};
+                                 copy_links& links, copy_pace& pace, worker_pool& helpers) {
+  pull_state state{source, move, into, links, pace, cut(ranges), 0, false, {}, {}, {}};
   if (state.chunks.empty())
     return pull_totals{};
   std::latch done{connections - 1};

@@ -3,6 +3,7 @@
 
 #include "core/extent/extent_store.hpp"
 #include "core/volume/copy_links.hpp"
+#include "core/volume/copy_pace.hpp"
 #include "core/volume/worker_pool.hpp"
 
 #include <cstdint>
@@ -38,11 +39,12 @@ struct pull_totals {
 };
 
 /// Fills ranges of staged copies from the source's copy export, many reads in flight over two
-/// connections, one of them driven by a thread of `helpers`. The first fault ends it: `corrupt`
+/// connections, one of them driven by a thread of `helpers`, as fast as `pace` lets
+/// it store. The first fault ends it: `corrupt`
 /// names the extent whose checksum failed at the source, `unreachable` the host, `refused` a move
 /// that does not own the copies (any more).
 result<pull_totals> pull_extents(const pull_source& source, std::uint64_t move,
                                  std::span<const pull_range> ranges, volume_extents& into,
-                                 copy_links& links, worker_pool& helpers);
+                                 copy_links& links, copy_pace& pace, worker_pool& helpers);
 
 } // namespace foreshift
