@@ -7,6 +7,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 namespace foreshift::control {
 
 namespace {
@@ -88,12 +90,14 @@ caf::result<finish_ptr> conductor_state::flip_of(const flip_order& x) {
 
 void conductor_state::update(const task_update& x) {
   auto* owner = book_.find(x.task);
-  if (!owner || !owner->running() || (owner->volume != 0 && flipping(owner->volume)))
+  if (!owner || !owner->running())
+    return;
+  owner->bytes_moved = std::max(owner->bytes_moved, x.bytes_moved);
+  if (owner->volume != 0 && flipping(owner->volume))
     return;
   book_.enter(*owner, x.phase, clock_.wall_ms(), clock_.monotonic_ns());
   owner->coverage = x.coverage;
   owner->bytes_planned = x.bytes_planned;
-  owner->bytes_moved = x.bytes_moved;
   owner->eta_ms = x.eta_ms;
 }
 

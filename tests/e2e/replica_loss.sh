@@ -14,7 +14,7 @@ wrote_more() { (($(writes_at host-a) > $1)); }
 
 for factor in 2 3; do
   disk=disk$factor
-  fs volume create $disk 128MiB --replicas $factor || fail "create"
+  fs volume create $disk 128MiB --replicas $factor --partition 4MiB || fail "create"
   fs volume attach $disk host-a || fail "attach"
   fio_nbd "$(uri host-a $disk)" --rw=write --bs=1M --size=64M --verify=crc32c --do_verify=0 \
     --end_fsync=1
