@@ -10,6 +10,8 @@ namespace foreshift {
 
 namespace {
 
+constexpr std::chrono::milliseconds settle_patience{1000};
+
 fault not_primary(const volume_shape& shape, const std::string& host, std::uint64_t epoch) {
   return {errc::refused, "host '" + host + "' is not primary of volume '" + shape.name
                              + "' at epoch " + std::to_string(epoch)};
@@ -242,7 +244,10 @@ result<void> gateway::adopt(std::uint64_t epoch, const placement_map& placement,
   {
     // Between a write's first and last replica, a reader by the old map may have seen the new data
     // where a reader by the new map would not: such writes end before, others begin after.
-    auto held = writes_.acquire(extent_ranges(shape_, settle));
+    // Not for ever: writes may be held for a replica that a newer map is about to leave out.
+    auto held = writes_.acquire_within(extent_ranges(shape_, settle), settle_patience);
+    if (!held)
+      return fault{errc::busy, "writes to extents that change hosts have not ended yet"};
     std::lock_guard lock{control_};
     auto now = view_.current();
     if (auto may = may_adopt(epoch, placement.version()); !may)
