@@ -54,6 +54,7 @@ struct AgentMove {
   source    @2 :Volume.HostAddress;
   extents   @3 :List(UInt32);
   rateBytes @4 :UInt64;        # per second, upper bound for this move; 0: the host's own limit
+  changed   @5 :Data;          # of a resync: PlanePull.changed; empty otherwise
 }
 
 struct AgentMoved {

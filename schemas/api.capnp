@@ -46,6 +46,34 @@ struct Host {
   bytes    @8 :UInt64;
   volumesAttached @9 :List(Text);
   plane    @10 :Plane.PlaneStatus;
+  draining @11 :Bool;          # gets nothing new; what it holds moves elsewhere
+}
+
+struct HostOkToStop { name @0 :Text; }   # -> StopEffects. What would become of volumes without it?
+struct StopEffects {
+  ok      @0 :Bool;            # nothing would stop; some may go on with fewer replicas
+  effects @1 :List(StopEffect);
+}
+struct StopEffect {
+  volume   @0 :Text;
+  attached @1 :Bool;           # its clients are on the host
+  blocked  @2 :UInt64;         # extents whose last replica in sync is there
+  degraded @3 :UInt64;         # extents that would have fewer replicas than asked for
+}
+
+struct HostDrain {
+  # -> Task (at once, running). Moves every replica off the host, which gets nothing new from now
+  # on; in the end, flips the leases it holds to `to`, or names them.
+  name @0 :Text;
+  to   @1 :Text;
+}
+struct HostUndrain { name @0 :Text; }    # -> Done. Moves for the drain end; the host is used again.
+struct HostRemove {
+  # -> Task (at once, perhaps running). Forgets a host that is down and holds nothing; with `lost`,
+  # leaves a dead one out first and makes its replicas anew elsewhere. Refused where it has the only
+  # copy of something.
+  name @0 :Text;
+  lost @1 :Bool;
 }
 
 struct VolumeCreate {          # -> VolumeInfo
@@ -59,7 +87,11 @@ struct VolumeCreate {          # -> VolumeInfo
 struct VolumeList {}           # -> Volumes
 struct VolumeShow { name @0 :Text; }     # -> VolumeInfo
 struct VolumeDelete { name @0 :Text; }   # -> Done
-struct VolumeAttach { name @0 :Text; host @1 :Text; }   # -> Task (waits until it has ended)
+struct VolumeAttach {          # -> Task (waits until it has ended)
+  name  @0 :Text;
+  host  @1 :Text;
+  force @2 :Bool;              # leave out replicas at hosts that cannot be reached
+}
 struct VolumeDetach { name @0 :Text; }                  # -> Task (waits until it has ended)
 struct Volumes { volumes @0 :List(VolumeInfo); }
 struct VolumeInfo {
@@ -69,6 +101,14 @@ struct VolumeInfo {
   residency  @3 :List(Residency);
   exceptionBytes @4 :UInt64;   # size of the stored placement
   health     @5 :Text;
+  degraded   @6 :UInt64;       # extents with fewer replicas in sync than asked for
+  lost       @7 :List(LostHost);
+}
+struct LostHost {
+  host    @0 :Text;
+  extents @1 :UInt64;          # not back yet
+  since   @2 :UInt64;          # map version that first left it out
+  state   @3 :Text;            # what is done about it
 }
 struct Residency {
   host    @0 :Text;
@@ -117,8 +157,6 @@ struct Event {
   subject @3 :Text;            # "volume vol1", "host host-a", "task 3"
   text   @4 :Text;
 }
-
-struct HostDrop { name @0 :Text; }   # -> Done. Forgets a host that is down and holds nothing.
 
 struct ScrubStart { host @0 :Text; full @1 :Bool; }
   # -> Done. Its progress is in Host.plane.scrub.

@@ -13,6 +13,8 @@ enum TaskKind {
   flip    @2;
   migrate @3;
   balance @4;                  # background moves towards the VCI's current host
+  drain   @5;                  # every replica leaves a host: `from`
+  remove  @6;                  # a dead host is replaced: `from`
 }
 
 enum TaskState {
@@ -32,8 +34,8 @@ struct Task {
   id         @0 :UInt64;
   kind       @1 :TaskKind;
   state      @2 :TaskState;
-  volume     @3 :UInt64;
-  name       @4 :Text;
+  volume     @3 :UInt64;        # 0: a task of a host
+  name       @4 :Text;          # of the volume
   from       @5 :Text;
   to         @6 :Text;
   phase      @7 :Text;

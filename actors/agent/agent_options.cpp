@@ -178,11 +178,6 @@ void bind_options(config_reader& in, agent_options& x) {
   in.duration("plane.peer_timeout", x.plane_peer_timeout,
               "silence of another host's data plane after which it counts as failed; a flush may "
               "take three times as long");
-  in.duration("scrub.light", x.scrub_light, "how often extents' records are compared with files");
-  in.duration("scrub.full", x.scrub_full,
-              "within what time every stored block is checked against its checksum");
-  in.bytes("scrub.rate", x.scrub_rate_bytes,
-           "bytes a second that checking reads at most; less while it slows guests down");
   in.flag("plane.stop_with_agent", x.plane_stop_with_agent,
           "true: stopping the agent stops the data plane; false: it goes on serving guests");
   in.flag("plane.access_log", x.plane_access_log,
@@ -192,7 +187,7 @@ void bind_options(config_reader& in, agent_options& x) {
   in.duration("scrub.full", x.scrub_full,
               "within what time every stored block is checked against its checksum");
   in.bytes("scrub.rate", x.scrub_rate_bytes,
-           "bytes a second that checking reads at most; less while guests' latency rises");
+           "bytes a second that checking reads at most; less while it slows guests down");
   in.text("tls.certificate", x.certificate,
           "PEM certificate of this host, common name agent:NAME; needed unless all listeners are "
           "loopback");

@@ -2,6 +2,7 @@
 #include "actors/agent/mover.hpp"
 
 #include "core/base/log.hpp"
+#include "core/volume/roaring_codec.hpp"
 
 #include <caf/send.hpp>
 
@@ -11,6 +12,7 @@ namespace foreshift {
 
 namespace {
 
+constexpr unsigned compared_per_pull = 256;
 // A quarter of a second's worth may be saved up: few wake-ups for us.
 constexpr double burst_s = 0.25;
 
@@ -24,7 +26,27 @@ packet<schema::PlanePull> pull_order(const packet<schema::AgentMove>& order, uns
     auto extents = root.initExtents(count);
     for (unsigned i = 0; i < count; ++i)
       extents.set(i, from.getExtents()[first + i]);
+    root.setChanged(from.getChanged());
   });
+}
+
+/// Extents of the next pull. What has not changed is only compared in a resync, so much of it goes
+/// at once.
+unsigned next_pull(const packet<schema::AgentMove>& order, unsigned first, unsigned busy_max) {
+  auto extents = order.read().getExtents();
+  auto bytes = order.read().getChanged();
+  auto changed = decode_roaring({bytes.begin(), bytes.size()}, ~0u);
+  if (bytes.size() == 0 || !changed)
+    return std::min(busy_max, extents.size() - first);
+  unsigned busy = 0;
+  unsigned count = 0;
+  while (first + count < extents.size() && count < compared_per_pull) {
+    busy += changed->contains(extents[first + count]);
+    if (busy > busy_max)
+      break;
+    ++count;
+  }
+  return count;
 }
 
 std::uint64_t to_us(std::chrono::nanoseconds x) {
@@ -94,7 +116,7 @@ void mover_state::go_on(std::uint64_t id) {
     finish(id);
     return;
   }
-  x.pulling = std::min(options_.extents_per_pull, total - x.next);
+  x.pulling = next_pull(x.order, x.next, options_.extents_per_pull);
   self_->request(plane_, options_.pull_timeout, pull_order(x.order, x.next, x.pulling))
       .then([this, id](const packet<schema::PlanePulled>& done) { pulled(id, done); },
             [this, id](const caf::error& why) { fail(id, why); });

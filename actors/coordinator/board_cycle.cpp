@@ -132,7 +132,10 @@ std::optional<proposal> board_state::propose(const volume_entry& volume,
   if (holder.empty() || facts.lease.prepared.id != 0)
     return std::nullopt;
   auto host = hosts_.find(holder);
-  if (host == hosts_.end() || !host->second->up)
+  if (host == hosts_.end() || !host->second->up || host->second->draining)
+    return std::nullopt;
+  // What is missing somewhere is made good before anything moves for affinity.
+  if (!facts.placement.lost().empty() || !facts.placement.degraded().isEmpty())
     return std::nullopt;
   proposal out;
   out.volume = volume.id();

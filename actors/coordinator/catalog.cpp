@@ -96,7 +96,8 @@ result<volume_shape> catalog_state::shape_of(schema::VolumeCreate::Reader x) con
     shape.homes.push_back(home.cStr());
   if (shape.homes.empty())
     for (auto& [host, entry] : hosts_)
-      shape.homes.push_back(host);
+      if (!entry->draining)
+        shape.homes.push_back(host);
   if (shape.homes.empty())
     return fault{errc::precondition, "no host has joined this cell yet"};
   for (auto& home : shape.homes)
@@ -143,7 +144,7 @@ catalog_state::create(const packet<schema::VolumeCreate>& x) {
                      lease::configure(with_peers(*entry), entry->created_ms),
                      [this, reply, entry]() mutable {
                        reply.deliver(packet<schema::VolumeInfo>::make(
-                           [&](auto out) { encode_volume(*entry, hosts_, out); }));
+                           [&](auto out) { encode_volume(*entry, hosts_, {}, out); }));
                      });
           },
           [this, reply, taken = shape.name](const caf::error& why) mutable {
@@ -174,6 +175,7 @@ caf::result<ack> catalog_state::erase(const std::string& volume) {
   for (auto& key :
        {name_key(volume), lease::volume_key(id), lease::lease_key(id), lease::placement_key(id)})
     ops.push_back({key, std::nullopt});
+  ops.push_back({fmt::format("{}{:016}", gone_key_prefix, id), ""});
   auto reply = self_->make_response_promise<ack>();
   self_->request(authority_, store_timeout, make_txn(std::move(compares), std::move(ops)))
       .then(

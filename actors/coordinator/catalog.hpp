@@ -11,6 +11,10 @@
 
 namespace foreshift::control {
 
+/// Keys of volumes that were deleted: a host that was away then still has to be told. Only what is
+/// named here is ever deleted at a host for being unknown.
+inline constexpr std::string_view gone_key_prefix = "gone/";
+
 class catalog_state {
 public:
   using interface = catalog_actor;

@@ -9,6 +9,7 @@
 #include "actors/coordinator/conductor.hpp"
 #include "actors/coordinator/directory.hpp"
 #include "actors/coordinator/events.hpp"
+#include "actors/coordinator/mender.hpp"
 
 #include <caf/actor_system.hpp>
 #include <caf/send.hpp>
@@ -53,6 +54,10 @@ cell spawn_cell(caf::actor_system& system, std::shared_ptr<store> keeper, agent_
   caf::anon_send(x.board, x.balancer);
   directory_parts sources{x.membership, x.catalog, x.board, x.conductor};
   x.directory = system.spawn<directory>(sources, clock, options.version, token);
+  mender_parts patients{x.conductor, x.membership, x.events, x.directory};
+  x.mender = system.spawn<mender>(patients, clock, rules);
+  caf::anon_send(x.membership, subscribe{watcher_actor{x.mender}});
+  caf::anon_send(x.catalog, subscribe{watcher_actor{x.mender}});
   return x;
 }
 
@@ -62,6 +67,7 @@ router cell::routes(const std::string& version) const {
   router out;
   out.serve<host_verbs>(membership, agents)
       .serve<forecast_verbs>(board, agents)
+      .serve<mender_verbs>(mender, agents)
       .serve<volume_verbs>(catalog, people)
       .serve<insight_verbs>(board, people)
       .serve<task_verbs>(conductor, people, task_timeout)
@@ -73,6 +79,10 @@ router cell::routes(const std::string& version) const {
       .check<schema::HostReport>([](schema::HostReport::Reader x, const door::peer& from) {
         return speaks_for(x.getHost().cStr(), from);
       })
+      .check<schema::ReplicasSuspected>(
+          [](schema::ReplicasSuspected::Reader x, const door::peer& from) {
+            return speaks_for(x.getReporter().cStr(), from);
+          })
       .check<schema::ForecastReport>([](schema::ForecastReport::Reader x, const door::peer& from) {
         return speaks_for(x.getForecast().getHost().cStr(), from);
       })
@@ -82,6 +92,7 @@ router cell::routes(const std::string& version) const {
 
 void cell::stop() {
   auto end = [](const auto& whom) { caf::anon_send_exit(whom, caf::exit_reason::user_shutdown); };
+  end(mender);
   end(directory);
   end(balancer);
   end(conductor);

@@ -29,6 +29,7 @@ struct cell {
   conductor_actor conductor;
   proposals_actor balancer;
   directory_actor directory;
+  mender_actor mender;
 
   /// What the door serves: agents report, tools ask. `version` is for Ping.
   router routes(const std::string& version) const;

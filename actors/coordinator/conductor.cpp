@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "actors/coordinator/conductor.hpp"
 
+#include "actors/coordinator/catalog.hpp"
 #include "actors/coordinator/migrator.hpp"
 #include "core/base/log.hpp"
 
@@ -16,6 +17,12 @@ using namespace std::chrono_literals;
 
 constexpr auto heal_interval = 1s;
 constexpr double rate_burst_s = 1.0;
+
+std::uint64_t number_in(std::string_view text) {
+  std::uint64_t out = 0;
+  std::from_chars(text.data(), text.data() + text.size(), out);
+  return out;
+}
 
 } // namespace
 
@@ -39,12 +46,21 @@ conductor_actor::behavior_type conductor_state::make_behavior() {
       [this](const packet<schema::TaskList>& x) { return book_.list(x.read().getAll()); },
       [this](const packet<schema::TaskShow>& x) { return show(x.read().getId()); },
       [this](const packet<schema::TaskCancel>& x) { return cancel(x.read().getId()); },
+      [this](const packet<schema::HostDrain>& x) { return drain(x); },
+      [this](const packet<schema::HostUndrain>& x) { return undrain(x); },
+      [this](const packet<schema::HostRemove>& x) { return remove(x); },
       [this](const load_order& x) { return load(x); },
       [this](const section_left& x) { leave_section(x.run); },
       [this](const run_note& x) { noted(x); },
       [this](const run_ended& x) { run_over(x); },
       [this](const move_order& x) { return move(x); },
       [this](const retire_order& x) { return retire(x); },
+      [this](const loss_order& x) { return lose(x); },
+      [this](const return_order& x) { return bring_back(x); },
+      [this](const relocate_order& x) { return relocate(x); },
+      [this](world_request) {
+        return std::make_shared<const world>(world{volumes_, hosts_});
+      },
       [this](const flip_order& x) { return flip_of(x); },
       [this](const run_due& x) { launch(x.run); },
       [this](const stop_moves& x) { cancel_moves(x.volume); },
@@ -77,9 +93,15 @@ void conductor_state::recover() {
       .await(
           [this](const stored_ptr& all) {
             for (auto& record : *all)
-              std::from_chars(record.value.data(), record.value.data() + record.value.size(),
-                              next_move_);
+              next_move_ = number_in(record.value);
             moves_reserved_ = next_move_;
+          },
+          [this](const caf::error& why) { self_->quit(why); });
+  self_->request(around_.authority, 30s, range_request{std::string{gone_key_prefix}})
+      .await(
+          [this](const stored_ptr& all) {
+            for (auto& record : *all)
+              erased_.insert(number_in(record.key.substr(gone_key_prefix.size())));
           },
           [this](const caf::error& why) { self_->quit(why); });
 }
@@ -111,6 +133,8 @@ result<void> conductor_state::check_destination(const std::string& to) const {
     return fault{errc::not_found, fmt::format("no host named '{}'", to)};
   if (!at->second->up)
     return fault{errc::precondition, fmt::format("host '{}' is down", to)};
+  if (at->second->draining)
+    return fault{errc::precondition, fmt::format("host '{}' is being drained", to)};
   return {};
 }
 
@@ -143,7 +167,7 @@ conductor_state::task_promise conductor_state::attach(const packet<schema::Volum
                                                  made->name, made->from)};
   if (auto ok = check_destination(to); made && !ok)
     made = ok.error();
-  return run_to_end(std::move(made), false);
+  return run_to_end(std::move(made), x.read().getForce());
 }
 
 conductor_state::task_promise conductor_state::detach(const packet<schema::VolumeDetach>& x) {

@@ -8,6 +8,7 @@
 #include "actors/coordinator/volume_info.hpp"
 #include "core/base/clock.hpp"
 #include "core/lease/flip_machine.hpp"
+#include "core/lease/repair.hpp"
 #include "core/limits/limits.hpp"
 
 #include <caf/typed_response_promise.hpp>
@@ -43,12 +44,13 @@ public:
   interface::behavior_type make_behavior();
 
 private:
-  enum class run_kind { flip, move, retire };
+  enum class run_kind { flip, move, retire, loss, sweep };
   struct run {
     run_kind kind = run_kind::flip;
     std::uint64_t volume = 0;
     std::uint64_t task = 0; ///< Flip: whose.
     std::uint64_t move = 0; ///< Move: its id.
+    std::string from, to;   ///< Move: between whom. Loss: `from`.
     runner_actor actor;     ///< Invalid while it waits for tokens.
     std::unique_ptr<lease::machine> waiting;
     std::function<void(finish_ptr)> then;
@@ -76,6 +78,25 @@ private:
   task_promise run_to_end(result<task> x, bool forced);
   task& open_task(task x);
 
+  // conductor_repair.cpp: lost replicas
+  caf::result<finish_ptr> lose(const loss_order& x);
+  caf::result<finish_ptr> bring_back(const return_order& x);
+  caf::result<finish_ptr> relocate(const relocate_order& x);
+  void answer_with_move(finish_promise reply, const move_order& x);
+  void move_elsewhere(finish_promise reply, const relocate_order& x, const std::string& source,
+                      const roaring::Roaring& busy);
+  lease::replica_hosts places() const;
+
+  // conductor_hosts.cpp: tasks of a host
+  caf::result<packet<schema::Task>> drain(const packet<schema::HostDrain>& x);
+  caf::result<ack> undrain(const packet<schema::HostUndrain>& x);
+  caf::result<packet<schema::Task>> remove(const packet<schema::HostRemove>& x);
+  result<host_ptr> find_host(const std::string& host) const;
+  const task* task_of_host(const std::string& host);
+  task& begin_host_task(schema::TaskKind kind, const std::string& host, const std::string& to);
+  void drive(const task& x);
+  std::optional<fault> why_not_removed(const std::string& host, bool lost) const;
+
   // conductor_tasks.cpp: their progress and end
   void start_flip(task& x, bool forced, bool reattach, std::function<void(finish_ptr)> then);
   void carry_forecast(const task& x);
@@ -86,9 +107,11 @@ private:
   activity activity_now() const;
 
   // conductor_runs.cpp: machines
+  static const char* name_of(run_kind kind);
   std::uint64_t open_run(run x, std::unique_ptr<lease::machine> what);
   void launch(std::uint64_t id);
   void run_over(const run_ended& x);
+  void cancel_runs(std::uint64_t volume, const std::function<bool(const run&)>& which);
   void cancel_moves(std::uint64_t volume);
   bool moving(std::uint64_t volume) const;
   bool flipping(std::uint64_t volume) const;
@@ -97,6 +120,7 @@ private:
   void leave_section(std::uint64_t who);
   void check_settled(std::uint64_t volume);
   caf::result<finish_ptr> move(const move_order& x);
+  result<void> start_move(const move_order& x, std::function<void(finish_ptr)> then);
   caf::result<finish_ptr> retire(const retire_order& x);
   caf::result<finish_ptr> flip_of(const flip_order& x);
   void noted(const run_note& x);
@@ -112,6 +136,8 @@ private:
   void heal(const volume_entry& x);
   void close_orphan(std::uint64_t task);
   void reattach(const volume_entry& x);
+  bool may_retire(const volume_entry& x) const;
+  void sweep(const std::string& host, std::uint64_t volume);
   void tell(const std::string& host, door::envelope request);
 
   interface::pointer self_;
@@ -126,7 +152,8 @@ private:
   std::map<std::uint64_t, volume_ptr> volumes_;
   std::map<std::string, std::uint64_t> names_;
   std::map<std::string, std::set<std::uint64_t>> held_; ///< Volumes by holder.
-  std::set<std::uint64_t> erased_;
+  std::set<std::uint64_t> erased_; ///< Deleted volumes, for hosts that were away then.
+  std::map<std::pair<std::string, std::uint64_t>, std::int64_t> swept_ns_;
   host_table hosts_;
   std::map<std::uint64_t, int> suspicions_; ///< Reports in a row that miss the holder's lease.
   std::set<std::uint64_t> orphans_;         ///< Running tasks of a former process.

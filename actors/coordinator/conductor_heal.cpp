@@ -2,9 +2,11 @@
 // The conductor's broom: what crashes and lost messages leave behind comes to a clean end.
 #include "actors/coordinator/conductor.hpp"
 #include "core/base/log.hpp"
+#include "core/base/units.hpp"
 #include "core/lease/move_machine.hpp"
 #include "core/lease/requests.hpp"
 #include "core/lease/retire_machine.hpp"
+#include "core/lease/sweep_machine.hpp"
 
 #include <fmt/format.h>
 
@@ -21,6 +23,8 @@ constexpr auto facts_timeout = 10s;
 
 /// A report may be older than the last lease change: only several in a row count.
 constexpr int suspicions_max = 3;
+
+constexpr auto sweep_interval = 60s;
 
 } // namespace
 
@@ -101,6 +105,27 @@ void conductor_state::check_row(const host_entry& host, schema::PlaneVolume::Rea
     if (!running && !facts.moves.contains(move))
       tell(where, lease::abort_staged(row.getId(), move));
   }
+  if (row.getExtentsPresent() > 0)
+    sweep(where, row.getId());
+}
+
+/// Now and then, while nothing else is done with the volume: what is kept for no reason is freed.
+void conductor_state::sweep(const std::string& host, std::uint64_t volume) {
+  auto [at, first] = swept_ns_.try_emplace({host, volume}, clock_.monotonic_ns());
+  bool due = clock_.monotonic_ns() - at->second >= std::chrono::nanoseconds{sweep_interval}.count();
+  if (first || !due || moving(volume))
+    return;
+  at->second = clock_.monotonic_ns();
+  run made;
+  made.kind = run_kind::sweep;
+  made.volume = volume;
+  made.then = [this, host, volume](finish_ptr how) {
+    if (auto known = volumes_.find(volume); how->bytes > 0 && known != volumes_.end())
+      note("warning", "volume " + known->second->name(),
+           fmt::format("freed orphaned extents at host {}: {}", host, format_bytes(how->bytes)));
+  };
+  launch(open_run(std::move(made),
+                  std::make_unique<lease::sweep_machine>(lease::sweep_request{volume, host})));
 }
 
 void conductor_state::tell(const std::string& host, door::envelope request) {
@@ -149,13 +174,24 @@ void conductor_state::heal(const volume_entry& x) {
     one.kind = run_kind::move;
     one.volume = id;
     one.move = move;
+    one.from = stored.record.source;
+    one.to = stored.record.destination;
     launch(open_run(std::move(one), lease::move_machine::resume(stored.record)));
   }
-  if (!x.facts.placement.retiring().empty() && !moving(id)) {
+  if (may_retire(x) && !moving(id)) {
     made.kind = run_kind::retire;
     lease::retire_request request{id, "", {}};
     launch(open_run(std::move(made), std::make_unique<lease::retire_machine>(request)));
   }
+}
+
+/// Whether a host that has something to give up can be told.
+bool conductor_state::may_retire(const volume_entry& x) const {
+  for (auto& [names, extents] : x.facts.placement.retiring())
+    for (auto& one : names)
+      if (auto at = hosts_.find(one); at != hosts_.end() && at->second->up)
+        return true;
+  return false;
 }
 
 /// A task of a former process: its flip, if prepared, is being resumed; anything else is over.
@@ -163,6 +199,11 @@ void conductor_state::close_orphan(std::uint64_t task) {
   auto* x = book_.find(task);
   if (!x || !x->running()) {
     orphans_.erase(task);
+    return;
+  }
+  if (x->kind == schema::TaskKind::DRAIN || x->kind == schema::TaskKind::REMOVE) {
+    orphans_.erase(task);
+    drive(*x);
     return;
   }
   auto over = [this, task](const std::optional<lease::lease_record>& lease) {

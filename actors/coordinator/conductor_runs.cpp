@@ -22,7 +22,17 @@ constexpr std::uint64_t move_ids_block = 1024;
 constexpr std::uint64_t move_ids_margin = 256;
 constexpr std::size_t moved_kept_max = 1000;
 
+/// "canceled" and the like need no code before them.
+std::string said(const fault& why) {
+  return why.code == errc::canceled ? why.detail : to_string(why);
+}
+
 } // namespace
+
+const char* conductor_state::name_of(run_kind kind) {
+  constexpr const char* names[] = {"flip", "move", "retirement", "removal of a replica", "sweep"};
+  return names[static_cast<int>(kind)];
+}
 
 std::uint64_t conductor_state::open_run(run x, std::unique_ptr<lease::machine> what) {
   auto id = ++last_run_;
@@ -57,8 +67,7 @@ void conductor_state::run_over(const run_ended& x) {
     last_.execute_us = static_cast<std::uint64_t>(clock_.monotonic_ns() - ended.began_ns) / 1000;
   }
   if (x.how->why && ended.kind != run_kind::flip)
-    slog::info("a {} of volume {} ended: {}", ended.kind == run_kind::move ? "move" : "retirement",
-               ended.volume, to_string(*x.how->why));
+    slog::info("a {} of volume {} ended: {}", name_of(ended.kind), ended.volume, said(*x.how->why));
   if (ended.then)
     ended.then(x.how);
   check_settled(ended.volume);
@@ -76,10 +85,11 @@ bool conductor_state::flipping(std::uint64_t volume) const {
   });
 }
 
-void conductor_state::cancel_moves(std::uint64_t volume) {
+void conductor_state::cancel_runs(std::uint64_t volume,
+                                  const std::function<bool(const run&)>& which) {
   std::vector<std::uint64_t> unborn;
   for (auto& [id, x] : runs_) {
-    if (x.volume != volume || x.kind == run_kind::flip)
+    if (x.volume != volume || x.kind == run_kind::flip || !which(x))
       continue;
     if (x.actor)
       self_->send(x.actor, run_cancel{});
@@ -90,6 +100,10 @@ void conductor_state::cancel_moves(std::uint64_t volume) {
   stopped.why = fault{errc::canceled, "canceled"};
   for (auto id : unborn)
     run_over({id, std::make_shared<const lease::finish>(stopped)});
+}
+
+void conductor_state::cancel_moves(std::uint64_t volume) {
+  cancel_runs(volume, [](const run&) { return true; });
 }
 
 caf::result<facts_ptr> conductor_state::load(const load_order& x) {
@@ -164,13 +178,22 @@ std::uint64_t conductor_state::take_move_id() {
 }
 
 caf::result<finish_ptr> conductor_state::move(const move_order& x) {
+  auto reply = self_->make_response_promise<finish_ptr>();
+  auto ok = start_move(x, [reply](finish_ptr how) mutable { reply.deliver(std::move(how)); });
+  if (!ok)
+    reply.deliver(to_caf(ok.error()));
+  return reply;
+}
+
+result<void> conductor_state::start_move(const move_order& x,
+                                         std::function<void(finish_ptr)> then) {
   auto at = volumes_.find(x.volume);
   if (at == volumes_.end())
-    return to_caf(fault{errc::not_found, fmt::format("no volume with id {}", x.volume)});
+    return fault{errc::not_found, fmt::format("no volume with id {}", x.volume)};
   if (flipping(x.volume))
-    return to_caf(fault{errc::busy, "the lease is changing hands"});
+    return fault{errc::busy, "the lease is changing hands"};
   if (x.background && book_.running_of(x.volume))
-    return to_caf(fault{errc::busy, "a task is at work on the volume"});
+    return fault{errc::busy, "a task is at work on the volume"};
   lease::move_request request;
   request.id = take_move_id();
   request.volume = x.volume;
@@ -178,20 +201,27 @@ caf::result<finish_ptr> conductor_state::move(const move_order& x) {
   request.destination = x.destination;
   request.extents = x.extents;
   request.rate_bytes = rules_.move_rate_bytes;
-  auto reply = self_->make_response_promise<finish_ptr>();
+  request.resync = x.resync;
   run made;
   made.kind = run_kind::move;
   made.volume = x.volume;
   made.move = request.id;
-  made.then = [reply](finish_ptr how) mutable { reply.deliver(how); };
-  auto bytes = double(x.extents.size()) * at->second->facts.shape().extent_bytes;
+  made.from = x.source;
+  made.to = x.destination;
+  made.then = [this, then = std::move(then), resync = x.resync](finish_ptr how) {
+    // How much a resync copies is known afterwards: the next move waits for it.
+    if (resync)
+      (void)tokens_.take(static_cast<double>(how->bytes), clock_.monotonic_ns());
+    then(std::move(how));
+  };
+  auto bytes = x.resync ? 0.0 : double(x.extents.size()) * at->second->facts.shape().extent_bytes;
   auto wait = tokens_.take(bytes, clock_.monotonic_ns());
   auto id = open_run(std::move(made), std::make_unique<lease::move_machine>(std::move(request)));
   if (wait.count() == 0)
     launch(id);
   else
     compat::send_later(self_, conductor_actor{self_}, wait, run_due{id});
-  return reply;
+  return {};
 }
 
 caf::result<finish_ptr> conductor_state::retire(const retire_order& x) {
@@ -202,7 +232,7 @@ caf::result<finish_ptr> conductor_state::retire(const retire_order& x) {
   made.kind = run_kind::retire;
   made.volume = x.volume;
   made.then = [reply](finish_ptr how) mutable { reply.deliver(how); };
-  lease::retire_request request{x.volume, x.host, x.extents};
+  lease::retire_request request{x.volume, x.host, x.extents, x.gone};
   launch(open_run(std::move(made), std::make_unique<lease::retire_machine>(std::move(request))));
   return reply;
 }

@@ -7,6 +7,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 namespace foreshift::control {
 
 namespace {
@@ -88,12 +90,14 @@ caf::result<finish_ptr> conductor_state::flip_of(const flip_order& x) {
 
 void conductor_state::update(const task_update& x) {
   auto* owner = book_.find(x.task);
-  if (!owner || !owner->running() || flipping(owner->volume))
+  if (!owner || !owner->running())
+    return;
+  owner->bytes_moved = std::max(owner->bytes_moved, x.bytes_moved);
+  if (owner->volume != 0 && flipping(owner->volume))
     return;
   book_.enter(*owner, x.phase, clock_.wall_ms(), clock_.monotonic_ns());
   owner->coverage = x.coverage;
   owner->bytes_planned = x.bytes_planned;
-  owner->bytes_moved = x.bytes_moved;
   owner->eta_ms = x.eta_ms;
 }
 
@@ -116,7 +120,12 @@ void conductor_state::end_task(std::uint64_t id, const finish_ptr& flipped,
   save(*x);
   if (why)
     note(why->code == errc::canceled ? "info" : "warning", subject(id),
-         fmt::format("volume {}: {}", x->name, to_string(*why)));
+         fmt::format("{}: {}", x->volume == 0 ? "host " + x->from : "volume " + x->name,
+                     why->code == errc::canceled ? why->detail : to_string(*why)));
+  else if (x->volume == 0)
+    note("info", subject(id),
+         fmt::format("host {} {}", x->from,
+                     x->kind == schema::TaskKind::REMOVE ? "is forgotten" : "is drained"));
   else if (x->to.empty())
     note("info", subject(id), fmt::format("volume {} is detached from {}", x->name, x->from));
   else

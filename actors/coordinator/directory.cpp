@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "actors/coordinator/directory.hpp"
 
+#include "core/lease/replicas.hpp"
+
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -29,8 +31,10 @@ directory_actor::behavior_type directory_state::make_behavior() {
       [this](const packet<schema::StatusGet>&) { return status(); },
       [this](const packet<schema::HostList>&) { return hosts(); },
       [this](const packet<schema::HostShow>& x) { return host(x.read().getName().cStr()); },
-      [this](const packet<schema::HostDrop>& x) { return drop(x); },
       [this](const packet<schema::ScrubStart>& x) { return scrub(x); },
+      [this](const packet<schema::HostOkToStop>& x) {
+        return ok_to_stop(x.read().getName().cStr());
+      },
       [this](const packet<schema::VolumeList>&) { return volumes(); },
       [this](const packet<schema::VolumeShow>& x) { return volume(x.read().getName().cStr()); },
       [this](const volume_changed& x) {
@@ -45,6 +49,7 @@ directory_actor::behavior_type directory_state::make_behavior() {
         else
           hosts_[x.now->address.name] = x.now;
       },
+      [this](const care_ptr& x) { care_ = x; },
   };
 }
 
@@ -109,10 +114,14 @@ std::vector<std::string> directory_state::problems() const {
       for (auto& text : damage_of(which, row))
         all.push_back(std::move(text));
   }
-  for (auto& [which, entry] : volumes_)
+  for (auto& [which, entry] : volumes_) {
     if (auto& lease = entry->facts.lease; !lease.holder.empty() && !hosts_.contains(lease.holder))
       all.push_back(
           fmt::format("volume {} is attached at an unknown host {}", which, lease.holder));
+    if (auto missing = degradation_of(entry->facts.placement); !missing.empty())
+      all.push_back(fmt::format("volume {}: {}", which, missing));
+  }
+  all.insert(all.end(), care_->problems.begin(), care_->problems.end());
   return all;
 }
 
@@ -159,20 +168,30 @@ caf::result<ack> directory_state::scrub(const packet<schema::ScrubStart>& x) {
   return reply;
 }
 
-caf::result<ack> directory_state::drop(const packet<schema::HostDrop>& x) {
-  std::string which = x.read().getName().cStr();
+caf::result<packet<schema::StopEffects>>
+directory_state::ok_to_stop(const std::string& which) const {
+  if (!hosts_.contains(which))
+    return to_caf(fault{errc::not_found, fmt::format("no host named '{}'", which)});
+  std::vector<std::pair<std::string, lease::stop_effect>> found;
+  bool ok = true;
   for (auto& [volume_name, entry] : volumes_) {
-    auto used = entry->facts.placement.hosts_to_seal();
-    if (entry->facts.lease.holder == which
-        || std::find(used.begin(), used.end(), which) != used.end())
-      return to_caf(fault{errc::precondition,
-                          fmt::format("volume '{}' still uses host '{}'", volume_name, which)});
+    auto& facts = entry->facts;
+    auto effect = lease::effect_of_stopping(facts.placement, facts.lease.holder, which);
+    if (!effect.attached && effect.blocked == 0 && effect.degraded == 0)
+      continue;
+    ok = ok && !effect.attached && effect.blocked == 0;
+    found.emplace_back(volume_name, effect);
   }
-  auto reply = self_->make_response_promise<ack>();
-  self_->request(around_.membership, ask_timeout, x)
-      .then([reply](const ack&) mutable { reply.deliver(ack{}); },
-            [reply](const caf::error& why) mutable { reply.deliver(why); });
-  return reply;
+  return packet<schema::StopEffects>::make([&](auto out) {
+    out.setOk(ok);
+    auto rows = out.initEffects(static_cast<unsigned>(found.size()));
+    for (unsigned i = 0; i < found.size(); ++i) {
+      rows[i].setVolume(found[i].first.c_str());
+      rows[i].setAttached(found[i].second.attached);
+      rows[i].setBlocked(found[i].second.blocked);
+      rows[i].setDegraded(found[i].second.degraded);
+    }
+  });
 }
 
 packet<schema::Volumes> directory_state::volumes() const {
@@ -180,7 +199,7 @@ packet<schema::Volumes> directory_state::volumes() const {
     auto rows = out.initVolumes(static_cast<unsigned>(volumes_.size()));
     unsigned i = 0;
     for (auto& [which, entry] : volumes_)
-      encode_volume(*entry, hosts_, rows[i++]);
+      encode_volume(*entry, hosts_, *care_, rows[i++]);
   });
 }
 
@@ -189,7 +208,7 @@ caf::result<packet<schema::VolumeInfo>> directory_state::volume(const std::strin
   if (at == volumes_.end())
     return to_caf(fault{errc::not_found, fmt::format("no volume named '{}'", which)});
   return packet<schema::VolumeInfo>::make(
-      [&](auto out) { encode_volume(*at->second, hosts_, out); });
+      [&](auto out) { encode_volume(*at->second, hosts_, *care_, out); });
 }
 
 } // namespace foreshift::control

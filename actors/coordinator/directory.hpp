@@ -37,8 +37,8 @@ private:
   packet<schema::Status> describe(const activity& busy, const cycle_ptr& phases) const;
   packet<schema::Hosts> hosts() const;
   caf::result<packet<schema::Host>> host(const std::string& which) const;
-  caf::result<ack> drop(const packet<schema::HostDrop>& x);
   caf::result<ack> scrub(const packet<schema::ScrubStart>& x);
+  caf::result<packet<schema::StopEffects>> ok_to_stop(const std::string& which) const;
   packet<schema::Volumes> volumes() const;
   caf::result<packet<schema::VolumeInfo>> volume(const std::string& which) const;
   std::vector<std::string> attached_at(const std::string& which) const;
@@ -52,6 +52,7 @@ private:
   const std::int64_t began_ns_;
   host_table hosts_;
   std::map<std::string, volume_ptr> volumes_;
+  care_ptr care_ = std::make_shared<const care>();
 };
 
 using directory = hosted<directory_state>;

@@ -33,13 +33,13 @@ using events_verbs = verbs<verb<schema::EventsGet, schema::Events>>;
 using events_actor = events_verbs::actor::extend<takes<event_note>, takes<tick>>;
 
 /// Which hosts there are and whether they live; the way to their agents.
-///   HostHello, HostReport; HostDrop: forgets a host that is down.
+///   HostHello, HostReport; host_forget: one that is down; host_drain_mark: durable.
 ///   relay -> the agent's answer to any verb.  tick: who has been silent too long.
 using host_verbs =
     verbs<verb<schema::HostHello, schema::HostWelcome>, verb<schema::HostReport, schema::Done>>;
 using membership_actor =
-    host_verbs::actor::extend<asks<ack, packet<schema::HostDrop>>, asks<sealed, relay>,
-                              takes<subscribe>, takes<tick>>;
+    host_verbs::actor::extend<asks<ack, host_forget>, asks<ack, host_drain_mark>,
+                              asks<sealed, relay>, takes<subscribe>, takes<tick>>;
 
 /// Volumes, their leases and placements: memory over the authority.
 ///   VolumeCreate, VolumeDelete.  facts_request -> what the store says of a volume, peers included.
@@ -72,34 +72,48 @@ using board_actor =
 ///   VolumeAttach, VolumeDetach, FlipStart answer when the task has ended; MigrateStart at once.
 ///   run_due: the tokens for a move are there.
 ///   From runners: load_order -> facts_ptr, section_left, run_note, run_ended.
-///   From migrators and the balancer: move_order, retire_order, flip_order -> how the run ended;
+///   HostDrain, HostRemove: tasks of a host, answered at once.  HostUndrain.
+///   From migrators and the like: move_order, retire_order, flip_order, and for repair loss_order,
+///   return_order, relocate_order -> how the run ended; world_request;
 ///   stop_moves: cancel the volume's moves; task_update, task_ended.  tick: heal what was left
 ///   over.
 using task_verbs =
     verbs<verb<schema::VolumeAttach, schema::Task>, verb<schema::VolumeDetach, schema::Task>,
           verb<schema::FlipStart, schema::Task>, verb<schema::MigrateStart, schema::Task>,
           verb<schema::TaskList, schema::Tasks>, verb<schema::TaskShow, schema::Task>,
-          verb<schema::TaskCancel, schema::Task>>;
+          verb<schema::TaskCancel, schema::Task>, verb<schema::HostDrain, schema::Task>,
+          verb<schema::HostUndrain, schema::Done>, verb<schema::HostRemove, schema::Task>>;
 using conductor_actor = task_verbs::actor::extend<
     asks<facts_ptr, load_order>, takes<section_left>, takes<run_note>, takes<run_ended>,
-    asks<finish_ptr, move_order>, asks<finish_ptr, retire_order>, asks<finish_ptr, flip_order>,
-    takes<run_due>, takes<stop_moves>, takes<task_update>, takes<task_ended>,
-    asks<activity, activity_request>, takes<volume_changed>, takes<host_changed>, takes<tick>>;
+    asks<finish_ptr, move_order>, asks<finish_ptr, retire_order>, asks<finish_ptr, loss_order>,
+    asks<finish_ptr, return_order>, asks<finish_ptr, relocate_order>, asks<finish_ptr, flip_order>,
+    asks<world_ptr, world_request>, takes<run_due>, takes<stop_moves>, takes<task_update>,
+    takes<task_ended>, asks<activity, activity_request>, takes<volume_changed>, takes<host_changed>,
+    takes<tick>>;
 
 /// Hosts one machine and does what it asks.  tick: start.
 using runner_actor = caf::typed_actor<takes<tick>, takes<run_cancel>, takes<run_pause_over>>;
 
-/// Drives one migration.  tick: decide what is next.  run_cancel: stop cleanly.
+/// Drives one migration, or one drain of a host.  tick: decide what is next.  run_cancel: stop
+/// cleanly.
 using migrator_actor = caf::typed_actor<takes<tick>, takes<run_cancel>>;
 
+/// Keeps replicas whole.
+///   ReplicasSuspected.  tick: who returns, and what has been missing for too long.
+using mender_verbs = verbs<verb<schema::ReplicasSuspected, schema::Done>>;
+using mender_actor =
+    mender_verbs::actor::extend<takes<volume_changed>, takes<host_changed>, takes<tick>>;
+
 /// Answers what is put together from several actors.
-///   StatusGet, HostList, HostShow, HostDrop, VolumeList, VolumeShow.  ScrubStart: tells the host.
+///   StatusGet, HostList, HostShow, HostOkToStop, VolumeList, VolumeShow.  ScrubStart: tells the
+///   host.  care_ptr: from the mender.
 using directory_verbs =
     verbs<verb<schema::StatusGet, schema::Status>, verb<schema::HostList, schema::Hosts>,
-          verb<schema::HostShow, schema::Host>, verb<schema::HostDrop, schema::Done>,
+          verb<schema::HostShow, schema::Host>, verb<schema::HostOkToStop, schema::StopEffects>,
           verb<schema::VolumeList, schema::Volumes>, verb<schema::VolumeShow, schema::VolumeInfo>,
           verb<schema::ScrubStart, schema::Done>>;
-using directory_actor = directory_verbs::actor::extend<takes<volume_changed>, takes<host_changed>>;
+using directory_actor =
+    directory_verbs::actor::extend<takes<volume_changed>, takes<host_changed>, takes<care_ptr>>;
 
 } // namespace foreshift::control
 

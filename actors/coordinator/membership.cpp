@@ -18,6 +18,10 @@ std::string key_of(const std::string& host) {
   return "hosts/" + host;
 }
 
+std::string drain_key_of(const std::string& host) {
+  return "draining/" + host;
+}
+
 result<void> check_name(std::string_view name) {
   auto good = [](unsigned char c) {
     return std::islower(c) || std::isdigit(c) || c == '.' || c == '-';
@@ -43,7 +47,8 @@ membership_actor::behavior_type membership_state::make_behavior() {
   return {
       [this](const packet<schema::HostHello>& x) { return hello(x); },
       [this](const packet<schema::HostReport>& x) { return report(x); },
-      [this](const packet<schema::HostDrop>& x) { return drop(x.read().getName().cStr()); },
+      [this](const host_forget& x) { return forget(x.host); },
+      [this](const host_drain_mark& x) { return mark(x); },
       [this](const relay& x) { return pass_on(x); },
       [this](const subscribe& x) {
         watchers_.push_back(x.who);
@@ -68,6 +73,15 @@ void membership_state::recover() {
                 member.entry = std::make_shared<host_entry>();
                 connect(member, known);
               }
+          },
+          [this](const caf::error& why) { self_->quit(why); });
+  self_->request(authority_, 30s, range_request{drain_key_of("")})
+      .await(
+          [this](const stored_ptr& all) {
+            for (auto& record : *all)
+              if (auto at = members_.find(record.key.substr(drain_key_of("").size()));
+                  at != members_.end())
+                at->second.entry->draining = true;
           },
           [this](const caf::error& why) { self_->quit(why); });
 }
@@ -140,7 +154,7 @@ void membership_state::check_silence() {
     }
 }
 
-caf::result<ack> membership_state::drop(const std::string& host) {
+caf::result<ack> membership_state::forget(const std::string& host) {
   auto at = members_.find(host);
   if (at == members_.end())
     return to_caf(fault{errc::not_found, fmt::format("no host named '{}'", host)});
@@ -153,6 +167,25 @@ caf::result<ack> membership_state::drop(const std::string& host) {
   note("info", host, "left the cell");
   std::vector<store_op> ops;
   ops.push_back({key_of(host), std::nullopt});
+  ops.push_back({drain_key_of(host), std::nullopt});
+  return store_then_ack(std::move(ops));
+}
+
+caf::result<ack> membership_state::mark(const host_drain_mark& x) {
+  auto at = members_.find(x.host);
+  if (at == members_.end())
+    return to_caf(fault{errc::not_found, fmt::format("no host named '{}'", x.host)});
+  if (at->second.entry->draining == x.on)
+    return ack{};
+  at->second.entry->draining = x.on;
+  publish(at->second);
+  note("info", x.host, x.on ? "drains: it gets nothing new" : "is used again");
+  std::vector<store_op> ops;
+  ops.push_back({drain_key_of(x.host), x.on ? std::optional<std::string>{""} : std::nullopt});
+  return store_then_ack(std::move(ops));
+}
+
+caf::result<ack> membership_state::store_then_ack(std::vector<store_op> ops) {
   auto txn = std::make_shared<const txn_request>(txn_request{{}, std::move(ops)});
   auto reply = self_->make_response_promise<ack>();
   self_->request(authority_, 30s, txn_ptr{txn})

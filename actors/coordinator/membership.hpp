@@ -36,7 +36,9 @@ private:
   void recover();
   caf::result<packet<schema::HostWelcome>> hello(const packet<schema::HostHello>& x);
   caf::result<ack> report(const packet<schema::HostReport>& x);
-  caf::result<ack> drop(const std::string& host);
+  caf::result<ack> forget(const std::string& host);
+  caf::result<ack> mark(const host_drain_mark& x);
+  caf::result<ack> store_then_ack(std::vector<store_op> ops);
   caf::result<sealed> pass_on(const relay& x);
   void check_silence();
   void seen(host_slot& x);

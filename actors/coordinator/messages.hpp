@@ -13,6 +13,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -47,6 +48,7 @@ struct host_entry {
   std::string version;
   bool up = false;
   bool dropped = false;
+  bool draining = false; ///< Gets nothing new.
   std::int64_t seen_ms = 0;
   std::uint64_t reports = 0; ///< Since the coordinator started.
   packet<schema::HostReport> report;
@@ -128,12 +130,37 @@ struct move_order {
   std::string source, destination;
   std::vector<std::uint32_t> extents;
   bool background = false; ///< Refused while a task is at work on the volume.
+  bool resync = false;     ///< The destination gets back what it lost.
 };
 struct retire_order {
   std::uint64_t volume = 0;
   std::string host;
   std::vector<std::uint32_t> extents;
+  bool gone = false; ///< The host is gone for good and is not asked to free anything.
 };
+struct loss_order {
+  std::uint64_t volume = 0;
+  std::string host;
+  std::uint64_t epoch = 0; ///< Of the primary that waits; 0: an operator asked.
+};
+/// One batch of what `host` lost comes back to it.
+struct return_order {
+  std::uint64_t volume = 0;
+  std::string host;
+};
+/// One batch of `extents`, which leave `host` or have left it, gets a replica elsewhere.
+struct relocate_order {
+  std::uint64_t volume = 0;
+  std::string host;
+  roaring::Roaring extents;
+};
+/// Everything there is, as the conductor sees it.
+struct world_request {};
+struct world {
+  std::map<std::uint64_t, volume_ptr> volumes;
+  std::map<std::string, host_ptr> hosts;
+};
+using world_ptr = std::shared_ptr<const world>;
 struct flip_order {
   std::uint64_t task = 0;
 };
@@ -156,6 +183,20 @@ struct task_ended {
 struct flip_measured {
   std::uint64_t total_us = 0;
 };
+struct host_drain_mark {
+  std::string host;
+  bool on = false;
+};
+struct host_forget {
+  std::string host;
+};
+/// What is wrong with replicas and what is done about it.
+struct care {
+  std::vector<std::string> problems;
+  std::map<std::pair<std::uint64_t, std::string>, std::string> lost; ///< By volume and host.
+  friend bool operator==(const care&, const care&) = default;
+};
+using care_ptr = std::shared_ptr<const care>;
 struct activity_request {};
 struct activity {
   std::uint32_t tasks_running = 0;
@@ -207,7 +248,15 @@ FORESHIFT_LOCAL_MESSAGE(foreshift::control::run_pause_over)
 FORESHIFT_LOCAL_MESSAGE(foreshift::control::run_due)
 FORESHIFT_LOCAL_MESSAGE(foreshift::control::move_order)
 FORESHIFT_LOCAL_MESSAGE(foreshift::control::retire_order)
+FORESHIFT_LOCAL_MESSAGE(foreshift::control::loss_order)
+FORESHIFT_LOCAL_MESSAGE(foreshift::control::return_order)
+FORESHIFT_LOCAL_MESSAGE(foreshift::control::relocate_order)
+FORESHIFT_LOCAL_MESSAGE(foreshift::control::world_request)
+FORESHIFT_LOCAL_MESSAGE(foreshift::control::world_ptr)
 FORESHIFT_LOCAL_MESSAGE(foreshift::control::flip_order)
+FORESHIFT_LOCAL_MESSAGE(foreshift::control::host_drain_mark)
+FORESHIFT_LOCAL_MESSAGE(foreshift::control::host_forget)
+FORESHIFT_LOCAL_MESSAGE(foreshift::control::care_ptr)
 FORESHIFT_LOCAL_MESSAGE(foreshift::control::stop_moves)
 FORESHIFT_LOCAL_MESSAGE(foreshift::control::task_update)
 FORESHIFT_LOCAL_MESSAGE(foreshift::control::task_ended)

@@ -124,6 +124,9 @@ void migrator_state::batch_over(const std::vector<std::uint32_t>& extents,
   bytes_moved_ += how.bytes;
   batch_fault_ = how.why;
   faults_in_row_ = how.why ? faults_in_row_ + 1 : 0;
+  // The gate may be met by a batch that is only now told to everybody.
+  if (flipping_)
+    self_->send(conductor_, task_update{order_.task, "", 0, 0, bytes_moved_, 0});
   look();
 }
 

@@ -19,6 +19,7 @@ struct policy {
   std::chrono::milliseconds cycle_interval{1000};
   std::chrono::milliseconds silence_max{5000}; ///< A host that says nothing so long is down.
   std::chrono::milliseconds flip_timeout{10'000};
+  std::chrono::milliseconds grace{600'000}; ///< For a lost host to return before it is replaced.
 };
 
 } // namespace foreshift::control

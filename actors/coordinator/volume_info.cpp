@@ -2,6 +2,7 @@
 #include "actors/coordinator/volume_info.hpp"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 namespace foreshift::control {
 
@@ -9,6 +10,8 @@ namespace {
 
 std::string health_of(const volume_entry& volume, const host_table& hosts) {
   auto& facts = volume.facts;
+  if (auto missing = degradation_of(facts.placement); !missing.empty())
+    return "degraded: " + missing;
   for (auto& name : facts.placement.hosts_to_seal()) {
     auto at = hosts.find(name);
     if (at == hosts.end() || !at->second->up)
@@ -46,7 +49,19 @@ bool find_volume(const host_entry& host, std::uint64_t volume, schema::PlaneVolu
   return false;
 }
 
-void encode_volume(const volume_entry& volume, const host_table& hosts,
+std::string degradation_of(const placement_map& map) {
+  auto degraded = map.degraded().cardinality();
+  if (degraded == 0)
+    return {};
+  std::vector<std::string> lost;
+  for (auto& [host, x] : map.lost())
+    if (!x.extents.isEmpty())
+      lost.push_back(host);
+  return fmt::format("{} extents have fewer than {} replicas{}{}", degraded, map.shape().replicas,
+                     lost.empty() ? "" : "; left out: ", fmt::join(lost, ", "));
+}
+
+void encode_volume(const volume_entry& volume, const host_table& hosts, const care& looked_after,
                    schema::VolumeInfo::Builder out) {
   auto& facts = volume.facts;
   encode_shape(facts.shape(), out.initSpec());
@@ -66,6 +81,17 @@ void encode_volume(const volume_entry& volume, const host_table& hosts,
     rows[i].setExtents(found[i].second.getExtentsPresent());
     rows[i].setBytes(found[i].second.getBytesPresent());
   }
+  out.setDegraded(facts.placement.degraded().cardinality());
+  auto& lost = facts.placement.lost();
+  auto away = out.initLost(static_cast<unsigned>(lost.size()));
+  unsigned i = 0;
+  for (auto& [host, x] : lost) {
+    away[i].setHost(host.c_str());
+    away[i].setExtents(x.extents.cardinality());
+    away[i].setSince(x.since);
+    auto state = looked_after.lost.find({volume.id(), host});
+    away[i++].setState(state == looked_after.lost.end() ? "" : state->second.c_str());
+  }
 }
 
 void encode_host(const host_entry& host, const std::vector<std::string>& attached,
@@ -73,6 +99,7 @@ void encode_host(const host_entry& host, const std::vector<std::string>& attache
   auto report = host.report.read();
   lease::encode(host.address, out.initAddress());
   out.setUp(host.up);
+  out.setDraining(host.draining);
   out.setSeenMs(host.seen_ms);
   out.setVersion(host.version.c_str());
   out.setSample(report.getSample());

@@ -13,8 +13,12 @@ using host_table = std::map<std::string, host_ptr>;
 std::vector<std::string> damage_of(const std::string& host, schema::PlaneVolume::Reader row);
 
 /// A volume as the API shows it; what is where comes from the hosts' latest reports.
-void encode_volume(const volume_entry& volume, const host_table& hosts,
+/// `looked_after`: what is done about lost replicas.
+void encode_volume(const volume_entry& volume, const host_table& hosts, const care& looked_after,
                    schema::VolumeInfo::Builder out);
+
+/// One sentence about replicas that are missing; empty if none are.
+std::string degradation_of(const placement_map& map);
 
 /// A host as the API shows it. `attached`: names of the volumes it is primary of.
 void encode_host(const host_entry& host, const std::vector<std::string>& attached,

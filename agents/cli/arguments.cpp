@@ -43,6 +43,10 @@ struct to_args {
   std::string name, to, budget;
   bool force = false;
 };
+struct leave_args {
+  std::string name, to;
+  bool lost = false, no_wait = false;
+};
 struct number_args {
   std::uint64_t id = 0;
   std::uint32_t limit = 100;
@@ -68,9 +72,33 @@ void add_hosts(CLI::App& app, parsed& p) {
   command<name_args>(host, p, "show", "Show one host: measurements, data plane, VCIs",
                      "foreshift host show host-a", named("Host"),
                      [](session& s, name_args& a) { return show_host(s, a.name); });
-  command<name_args>(host, p, "drop", "Forget a host that is down and holds nothing",
-                     "foreshift host drop host-d", named("Host"),
-                     [](session& s, name_args& a) { return drop_host(s, a.name); });
+  command<name_args>(host, p, "ok-to-stop",
+                     "Whether every volume goes on without the host; 4: no, and which would not",
+                     "foreshift host ok-to-stop host-b", named("Host"),
+                     [](session& s, name_args& a) { return ok_to_stop_host(s, a.name); });
+  command<leave_args>(
+      host, p, "drain", "Move every replica off a host, then its leases; it gets nothing new",
+      "foreshift host drain host-b --to host-c",
+      [](CLI::App& c, leave_args& a) {
+        c.add_option("NAME", a.name, "Host")->required();
+        c.add_option("--to", a.to, "Flip its leases there in the end (default: only name them)");
+        c.add_flag("--no-wait", a.no_wait, "Start it and return; see 'foreshift task show'");
+      },
+      [](session& s, leave_args& a) { return drain_host(s, a.name, a.to, a.no_wait); });
+  command<name_args>(host, p, "undrain", "Stop draining a host and use it again",
+                     "foreshift host undrain host-b", named("Host"),
+                     [](session& s, name_args& a) { return undrain_host(s, a.name); });
+  command<leave_args>(
+      host, p, "remove", "Forget a host that is down and holds nothing",
+      "foreshift host remove host-d --lost",
+      [](CLI::App& c, leave_args& a) {
+        c.add_option("NAME", a.name, "Host")->required();
+        c.add_flag("--lost", a.lost,
+                   "It is dead: make its replicas anew elsewhere first; refused where it has the "
+                   "only copy");
+        c.add_flag("--no-wait", a.no_wait, "Start it and return; see 'foreshift task show'");
+      },
+      [](session& s, leave_args& a) { return remove_host(s, a.name, a.lost, a.no_wait); });
 }
 
 void add_scrub(CLI::App& app, parsed& p) {
@@ -127,8 +155,9 @@ void add_volumes(CLI::App& app, parsed& p) {
       [](CLI::App& c, to_args& a) {
         c.add_option("NAME", a.name, "Volume")->required();
         c.add_option("HOST", a.to, "Host")->required();
+        c.add_flag("--force", a.force, "Leave out replicas at hosts that cannot be reached");
       },
-      [](session& s, to_args& a) { return attach_volume(s, a.name, a.to); });
+      [](session& s, to_args& a) { return attach_volume(s, a.name, a.to, a.force); });
   command<name_args>(volume, p, "detach",
                      "Take the lease back; clients' requests fail from then on",
                      "foreshift volume detach vm1", named("Volume"),
@@ -185,7 +214,8 @@ void add_migrations(CLI::App& app, parsed& p) {
       [](CLI::App& c, to_args& a) {
         c.add_option("VOLUME", a.name, "Volume")->required();
         c.add_option("--to", a.to, "Destination host")->required();
-        c.add_flag("--force", a.force, "Fence a source that cannot be drained (it is dead)");
+        c.add_flag("--force", a.force,
+                   "Go on without a source and replicas that cannot be reached");
       },
       [](session& s, to_args& a) { return flip(s, a.name, a.to, a.force); });
 }

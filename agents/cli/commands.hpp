@@ -15,7 +15,10 @@ int show_status(session& s);
 
 int list_hosts(session& s);
 int show_host(session& s, const std::string& name);
-int drop_host(session& s, const std::string& name);
+int ok_to_stop_host(session& s, const std::string& name);
+int drain_host(session& s, const std::string& name, const std::string& to, bool no_wait);
+int undrain_host(session& s, const std::string& name);
+int remove_host(session& s, const std::string& name, bool lost, bool no_wait);
 
 int start_scrub(session& s, const std::string& host, bool full);
 int show_scrub(session& s);
@@ -32,7 +35,7 @@ int create_volume(session& s, const create_request& what);
 int list_volumes(session& s);
 int show_volume(session& s, const std::string& name);
 int delete_volume(session& s, const std::string& name);
-int attach_volume(session& s, const std::string& name, const std::string& host);
+int attach_volume(session& s, const std::string& name, const std::string& host, bool force);
 int detach_volume(session& s, const std::string& name);
 
 int show_affinity(session& s, const std::string& volume);
@@ -57,6 +60,10 @@ int show_task(session& s, std::uint64_t id);
 int cancel_task(session& s, std::uint64_t id);
 
 int show_events(session& s, std::uint64_t after, std::uint32_t limit, bool follow);
+
+/// Follows a task that was started, until it ends, and reports it; Ctrl-C cancels it and waits for
+/// the clean end.
+int follow_task(session& s, const packet<schema::Task>& task);
 
 /// Prints a task that has ended (or runs); its fault, if it failed, goes to standard error. Returns
 /// the exit code that its outcome stands for.

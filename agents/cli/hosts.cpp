@@ -17,6 +17,12 @@ std::string joined(capnp::List<capnp::Text>::Reader items) {
   return out.empty() ? "-" : out;
 }
 
+const char* state_of(schema::Host::Reader host) {
+  if (!host.getUp())
+    return "down";
+  return host.getDraining() ? "draining" : "up";
+}
+
 void print_hosts(schema::Hosts::Reader x) {
   table out{{{"NAME"},
              {"STATE"},
@@ -31,9 +37,8 @@ void print_hosts(schema::Hosts::Reader x) {
   for (auto host : x.getHosts()) {
     auto p99 = host.getNbsr().getReadP99Us();
     auto disk = host.getNbsr().getDisk();
-    out.row({str(host.getAddress().getName()), host.getUp() ? "up" : "down",
-             str(host.getAddress().getZone()), age(host.getSeenMs()),
-             percent(host.getSample().getCpuShare()),
+    out.row({str(host.getAddress().getName()), state_of(host), str(host.getAddress().getZone()),
+             age(host.getSeenMs()), percent(host.getSample().getCpuShare()),
              disk.getTotalBytes() > 0 ? format_bytes(disk.getFreeBytes()) : "-",
              std::to_string(host.getExtents()), format_bytes(host.getBytes()),
              p99 > 0 ? fmt::format("{:.0f} us", p99) : "-", joined(host.getVolumesAttached())});
@@ -96,8 +101,7 @@ void print_host(schema::Host::Reader x) {
   auto disk = x.getNbsr().getDisk();
   auto sample = x.getSample();
   fmt::print("host      {}, {}, seen {}\n", view(address.getName()),
-             painted(x.getUp() ? "up" : "down", x.getUp() ? paint::good : paint::bad),
-             age(x.getSeenMs()));
+             painted(state_of(x), x.getUp() ? paint::good : paint::bad), age(x.getSeenMs()));
   fmt::print("zone      {}\n", address.getZone().size() == 0 ? "-" : view(address.getZone()));
   fmt::print("address   peers {}, plane door {}, agent door {}\n", view(address.getNbd()),
              view(address.getPlane()), view(address.getAgent()));
@@ -121,6 +125,21 @@ void print_host(schema::Host::Reader x) {
   print_vcis(x);
 }
 
+void print_effects(schema::StopEffects::Reader x) {
+  fmt::print("{}\n", x.getOk() ? painted("yes: every volume goes on", paint::good)
+                               : painted("no: volumes would stop", paint::bad));
+  for (auto effect : x.getEffects()) {
+    if (effect.getAttached())
+      fmt::print("{}: attached there; flip it first\n", view(effect.getVolume()));
+    if (effect.getBlocked() > 0)
+      fmt::print("{}: blocks, the last replica of {} extents is there\n", view(effect.getVolume()),
+                 effect.getBlocked());
+    if (effect.getDegraded() > 0)
+      fmt::print("{}: degrades, {} extents would have a replica less\n", view(effect.getVolume()),
+                 effect.getDegraded());
+  }
+}
+
 } // namespace
 
 int list_hosts(session& s) {
@@ -132,10 +151,42 @@ int show_host(session& s, const std::string& name) {
   return ask_and_show<schema::Host>(s, request, print_host);
 }
 
-int drop_host(session& s, const std::string& name) {
-  auto request = packet<schema::HostDrop>::make([&](auto x) { x.setName(name.c_str()); });
+int ok_to_stop_host(session& s, const std::string& name) {
+  auto request = packet<schema::HostOkToStop>::make([&](auto x) { x.setName(name.c_str()); });
+  auto got = s.ask<schema::StopEffects>(request);
+  if (!got)
+    return s.fail(got.error());
+  if (s.json())
+    std::puts(to_json(*got).c_str());
+  else
+    print_effects(got->read());
+  return got->read().getOk() ? 0 : exit_code(errc::precondition);
+}
+
+int drain_host(session& s, const std::string& name, const std::string& to, bool no_wait) {
+  auto task = s.ask<schema::Task>(packet<schema::HostDrain>::make([&](auto x) {
+    x.setName(name.c_str());
+    x.setTo(to.c_str());
+  }));
+  if (!task)
+    return s.fail(task.error());
+  return no_wait ? report_task(s, *task) : follow_task(s, *task);
+}
+
+int undrain_host(session& s, const std::string& name) {
+  auto request = packet<schema::HostUndrain>::make([&](auto x) { x.setName(name.c_str()); });
   return ask_and_show<schema::Done>(s, request,
-                                    [&](auto) { fmt::print("host {} is forgotten\n", name); });
+                                    [&](auto) { fmt::print("host {} is used again\n", name); });
+}
+
+int remove_host(session& s, const std::string& name, bool lost, bool no_wait) {
+  auto task = s.ask<schema::Task>(packet<schema::HostRemove>::make([&](auto x) {
+    x.setName(name.c_str());
+    x.setLost(lost);
+  }));
+  if (!task)
+    return s.fail(task.error());
+  return no_wait ? report_task(s, *task) : follow_task(s, *task);
 }
 
 } // namespace foreshift::cli

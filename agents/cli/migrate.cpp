@@ -49,6 +49,9 @@ std::string progress_line(schema::Task::Reader t, bool tty) {
   auto share = t.getBytesPlanned() == 0 ? 0.0
                                         : static_cast<double>(t.getBytesMoved())
                                               / static_cast<double>(t.getBytesPlanned());
+  if (t.getVolume() == 0)
+    return fmt::format("{}: {} of {}", view(t.getPhase()), format_bytes(t.getBytesMoved()),
+                       format_bytes(t.getBytesPlanned()));
   auto eta = t.getEtaMs() == 0 ? std::string{"-"}
                                : format_duration(std::chrono::milliseconds{t.getEtaMs()});
   auto tail = fmt::format("{} of {}, coverage {} (gate {}), ETA {}",
@@ -168,20 +171,24 @@ int migrate(session& s, const migrate_request& what) {
   auto request = encode(what);
   if (!request)
     return s.fail(request.error());
-  interrupt_guard guard;
   auto task = s.ask<schema::Task>(*request, task_timeout);
   if (!task)
     return s.fail(task.error());
   if (what.no_wait)
     return report_task(s, *task);
+  return follow_task(s, *task);
+}
+
+int follow_task(session& s, const packet<schema::Task>& task) {
+  interrupt_guard guard;
   progress out{s.json()};
-  auto ended = follow(s, *task, out);
+  auto ended = follow(s, task, out);
   out.end();
   if (!ended)
     return s.fail(ended.error());
   auto code = report_task(s, *ended);
-  if (ended->read().getState() != schema::TaskState::DONE)
-    say_owner(s, what.volume);
+  if (ended->read().getState() != schema::TaskState::DONE && task.read().getVolume() != 0)
+    say_owner(s, str(task.read().getName()));
   return code;
 }
 

@@ -11,7 +11,8 @@
 namespace foreshift::cli {
 
 const char* name_of(schema::TaskKind kind) {
-  constexpr const char* names[] = {"attach", "detach", "flip", "migrate", "balance"};
+  constexpr const char* names[] = {"attach",  "detach", "flip",  "migrate",
+                                   "balance", "drain",  "remove"};
   auto i = static_cast<std::size_t>(kind);
   return i < std::size(names) ? names[i] : "unknown";
 }
@@ -24,6 +25,8 @@ const char* name_of(schema::TaskState state) {
 
 std::string title_of(schema::Task::Reader task) {
   std::string out = fmt::format("{} {}", name_of(task.getKind()), view(task.getName()));
+  if (task.getVolume() == 0)
+    return fmt::format("{} host {}", name_of(task.getKind()), view(task.getFrom()));
   if (task.getFrom().size() > 0)
     out += " from " + str(task.getFrom());
   if (task.getTo().size() > 0)

@@ -57,8 +57,12 @@ void print_volume(schema::VolumeInfo::Reader x) {
                lease.getPrepared().getEpoch(), lease.getPrepared().getId());
   auto health = x.getHealth().size() == 0 ? "ok" : str(x.getHealth());
   fmt::print("health    {}\n", painted(health, health == "ok" ? paint::good : paint::warn));
-  fmt::print("map       version {}, {} of exceptions\n\n", x.getMapVersion(),
+  fmt::print("map       version {}, {} of exceptions\n", x.getMapVersion(),
              format_bytes(x.getExceptionBytes()));
+  for (auto lost : x.getLost())
+    fmt::print("lost      {}: {} extents since map version {}; {}\n", view(lost.getHost()),
+               lost.getExtents(), lost.getSince(), view(lost.getState()));
+  fmt::print("\n");
   table out{{{"HOST"}, {"EXTENTS", align::right}, {"DATA", align::right}}};
   for (auto at : x.getResidency())
     out.row({str(at.getHost()), std::to_string(at.getExtents()), format_bytes(at.getBytes())});
@@ -132,10 +136,11 @@ int delete_volume(session& s, const std::string& name) {
       task_timeout);
 }
 
-int attach_volume(session& s, const std::string& name, const std::string& host) {
+int attach_volume(session& s, const std::string& name, const std::string& host, bool force) {
   return run_task(s, packet<schema::VolumeAttach>::make([&](auto x) {
                     x.setName(name.c_str());
                     x.setHost(host.c_str());
+                    x.setForce(force);
                   }));
 }
 

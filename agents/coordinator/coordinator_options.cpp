@@ -28,6 +28,8 @@ void name_keys(config_reader& in, coordinator_options& x) {
   in.duration("policy.hold", x.rules.hold,
               "how long after a flip the background leaves a volume alone");
   in.duration("policy.flip_timeout", x.rules.flip_timeout, "for the takeover of a flip");
+  in.duration("replicas.grace", x.rules.grace,
+              "how long a failed host may stay away before its replicas are made anew elsewhere");
   in.bytes("moves.rate", x.rules.move_rate_bytes, "bytes per second, over all moves of the cell");
   in.duration("report.interval", x.rules.report_interval, "how often agents report");
   in.duration("report.silence_max", x.rules.silence_max, "a host silent for longer is down");
@@ -50,6 +52,7 @@ result<void> check(const coordinator_options& x) {
     return bad("policy.budget", "must be at least 1MiB");
   for (auto [key, value, low, high] :
        {std::tuple{"policy.flip_timeout", x.rules.flip_timeout, 100ms, 50'000ms},
+        std::tuple{"replicas.grace", x.rules.grace, 1000ms, 2'592'000'000ms},
         std::tuple{"report.interval", x.rules.report_interval, 100ms, 60'000ms},
         std::tuple{"report.silence_max", x.rules.silence_max, 500ms, 600'000ms},
         std::tuple{"forecast.interval", x.rules.forecast_interval, 100ms, 3'600'000ms},

@@ -15,6 +15,8 @@ constexpr int setup_attempts = 3;
 constexpr int ask_attempts = 3;
 constexpr int store_attempts = 5;
 constexpr int forward_attempts = 4;
+/// So often a host that may only be slow is waited for before it is left out.
+constexpr int patient_attempts = 2;
 
 } // namespace
 
@@ -73,7 +75,7 @@ script<finish> flip_machine::take(flip_intent intent) {
   auto stored = co_await put_lease(next);
   if (!stored)
     co_return ended(stored.error());
-  auto ready = co_await ready_hosts(intent, setup_attempts);
+  auto ready = co_await ready_hosts(intent, setup_attempts, request_.forced);
   if (!ready)
     co_return co_await undo(intent, ready.error());
   if (canceled()) {
@@ -146,7 +148,7 @@ script<finish> flip_machine::forward_to(std::string host, std::optional<fault> w
       end.resume_later = true;
       co_return end;
     }
-    auto ready = co_await ready_hosts(intent, 1);
+    auto ready = co_await ready_hosts(intent, 1, attempt >= patient_attempts);
     if (!ready) {
       last = ready.error();
       continue;
@@ -180,17 +182,17 @@ script<finish> flip_machine::forward_to(std::string host, std::optional<fault> w
 /// Nothing has been promoted: the source still serves at its old epoch.
 script<finish> flip_machine::undo(flip_intent intent, fault why) {
   (void)co_await ask(intent.to, release(facts_->shape().id, intent.epoch), send_timeout);
-  auto next = facts_->lease;
-  next.prepared = {};
-  auto stored = co_await put_lease(next);
-  auto end = ended(why);
-  end.resume_later = !stored;
-  co_return end;
+  co_return co_await drop_intent(why);
 }
 
 /// An attach that failed after its takeover was sent: the epoch is spent, nobody holds the lease.
 script<finish> flip_machine::give_up(flip_intent intent, fault why) {
   (void)co_await insist(intent.to, release(facts_->shape().id, intent.epoch), ask_attempts);
+  co_return co_await drop_intent(why);
+}
+
+/// The store no longer names the intent; its epoch stays spent.
+script<finish> flip_machine::drop_intent(fault why) {
   auto next = facts_->lease;
   next.prepared = {};
   auto stored = co_await put_lease(next);
@@ -231,7 +233,28 @@ script<finish> flip_machine::drain_and_drop() {
 }
 
 /// Makes every partition host know the volume and the intent, and the next holder stand by.
-script<result<void>> flip_machine::ready_hosts(flip_intent intent, int attempts) {
+script<result<void>> flip_machine::ready_hosts(flip_intent intent, int attempts, bool leaving_out) {
+  auto silent = co_await call_hosts(intent, leaving_out ? 1 : attempts);
+  if (!silent)
+    co_return silent.error();
+  if (!silent->empty()) {
+    host_set hosts;
+    for (auto& [host, why] : *silent)
+      hosts.push_back(host);
+    if (!leaving_out || silent->contains(intent.to))
+      co_return silent->begin()->second;
+    auto done = co_await leave_out(std::move(hosts), *facts_);
+    if (!done)
+      co_return done;
+  }
+  std::vector<parcel> one;
+  one.push_back({intent.to, standby(*facts_, intent.epoch)});
+  co_return co_await insist_all(std::move(one), attempts);
+}
+
+/// Those that could not be reached.
+script<result<std::map<std::string, fault>>> flip_machine::call_hosts(flip_intent intent,
+                                                                      int attempts) {
   auto hosts = facts_->placement.hosts_to_seal();
   if (std::find(hosts.begin(), hosts.end(), intent.to) == hosts.end())
     hosts.push_back(intent.to);
@@ -241,15 +264,15 @@ script<result<void>> flip_machine::ready_hosts(flip_intent intent, int attempts)
     configures.push_back({host, configure(*facts_)});
     prepares.push_back({host, prepare(intent, facts_->shape().id)});
   }
-  auto configured = co_await insist_all(std::move(configures), attempts);
-  if (!configured)
-    co_return configured;
-  auto prepared = co_await insist_all(std::move(prepares), attempts);
-  if (!prepared)
-    co_return prepared;
-  std::vector<parcel> one;
-  one.push_back({intent.to, standby(*facts_, intent.epoch)});
-  co_return co_await insist_all(std::move(one), attempts);
+  auto silent = co_await reach_all(std::move(configures), attempts);
+  if (!silent)
+    co_return silent;
+  std::erase_if(prepares, [&](const parcel& x) { return silent->contains(x.host); });
+  auto unprepared = co_await reach_all(std::move(prepares), attempts);
+  if (!unprepared)
+    co_return unprepared;
+  silent->merge(*unprepared);
+  co_return silent;
 }
 
 /// Writes the lease record, guarded by the revisions read before. An unclear outcome is read again.

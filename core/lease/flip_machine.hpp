@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include "core/lease/machine.hpp"
+#include "core/lease/map_machine.hpp"
 
 #include <chrono>
 #include <cstdint>
@@ -13,7 +13,7 @@ struct flip_request {
   std::uint64_t task = 0; ///< Id of the intent; grown, never reused.
   std::uint64_t volume = 0;
   std::string to;        ///< Next holder; empty: detach.
-  bool forced = false;   ///< Go on when the source cannot be drained.
+  bool forced = false;   ///< Go on without a source and replicas that cannot be reached.
   bool reattach = false; ///< `to` is the holder whose data plane lost the lease: promote it afresh.
   std::chrono::milliseconds timeout{10'000}; ///< Of the takeover.
 };
@@ -28,7 +28,10 @@ struct flip_request {
 /// destination is asked: primary at that epoch means COMMIT; anything else means a flip forward to
 /// the source at the next epoch, or, without a source, no holder. Phases noted: prepare, takeover,
 /// commit, rollback.
-class flip_machine final : public machine {
+/// A dead source must not keep its volume: a forced flip, a roll-back and a re-attachment leave the
+/// hosts out of the map that they cannot reach, by the same durable decision as any removal, before
+/// anybody is promoted; unless one of them has the only replica of something.
+class flip_machine final : public map_machine {
 public:
   explicit flip_machine(flip_request request) : request_(std::move(request)) {}
 
@@ -42,7 +45,9 @@ private:
   script<finish> forward_to(std::string host, std::optional<fault> why);
   script<finish> undo(flip_intent intent, fault why);
   script<finish> give_up(flip_intent intent, fault why);
-  script<result<void>> ready_hosts(flip_intent intent, int attempts);
+  script<finish> drop_intent(fault why);
+  script<result<void>> ready_hosts(flip_intent intent, int attempts, bool leaving_out);
+  script<result<std::map<std::string, fault>>> call_hosts(flip_intent intent, int attempts);
   script<result<void>> put_lease(lease_record next);
   std::optional<fault> objection() const;
   finish ended(std::optional<fault> why) const;

@@ -98,7 +98,7 @@ script<result<door::envelope>> machine::ask(std::string host, door::envelope req
                                             std::chrono::milliseconds timeout) {
   std::vector<parcel> one;
   one.push_back({std::move(host), std::move(request)});
-  auto all = co_await ask_all(std::move(one), timeout, false);
+  auto all = co_await ask_all(std::move(one), timeout);
   co_return std::move(all.front());
 }
 
@@ -123,23 +123,30 @@ script<result<door::envelope>> machine::insist(std::string host, door::envelope 
 }
 
 script<result<void>> machine::insist_all(std::vector<parcel> parcels, int attempts) {
+  auto silent = co_await reach_all(std::move(parcels), attempts);
+  if (!silent)
+    co_return silent.error();
+  co_return silent->empty() ? result<void>{} : result<void>{silent->begin()->second};
+}
+
+script<result<std::map<std::string, fault>>> machine::reach_all(std::vector<parcel> parcels,
+                                                                int attempts) {
   for (int attempt = 1;; ++attempt) {
-    auto all = co_await ask_all(parcels, send_timeout, false);
+    auto all = co_await ask_all(parcels, send_timeout);
     std::vector<parcel> again;
-    std::optional<fault> last;
+    std::map<std::string, fault> silent;
     for (std::size_t i = 0; i < all.size(); ++i) {
       if (all[i])
         continue;
-      last = fault{all[i].error().code,
-                   fmt::format("host {}: {}", parcels[i].host, all[i].error().detail)};
-      if (!is_network_fault(*last))
-        co_return *last;
+      fault why{all[i].error().code,
+                fmt::format("host {}: {}", parcels[i].host, all[i].error().detail)};
+      if (!is_network_fault(why))
+        co_return why;
+      silent.emplace(parcels[i].host, std::move(why));
       again.push_back(parcels[i]);
     }
-    if (again.empty())
-      co_return result<void>{};
-    if (attempt >= attempts)
-      co_return *last;
+    if (again.empty() || attempt >= attempts)
+      co_return silent;
     parcels = std::move(again);
     (void)co_await rest(retry_pause);
   }

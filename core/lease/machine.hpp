@@ -8,6 +8,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -116,6 +117,9 @@ protected:
   script<result<std::uint64_t>> transact(std::vector<compare> compares, std::vector<store_op> ops);
   script<result<void>> rest(std::chrono::milliseconds span);
 
+  /// Several requests, each answered once.
+  script<replies> ask_all(std::vector<parcel> parcels, std::chrono::milliseconds timeout,
+                          bool cancelable = false);
   /// One request, answered once.
   script<result<door::envelope>> ask(std::string host, door::envelope request,
                                      std::chrono::milliseconds timeout);
@@ -126,6 +130,8 @@ protected:
   script<result<door::envelope>> insist(std::string host, door::envelope request, int attempts);
   /// The same to several hosts at once; the first host's fault that no retry cured.
   script<result<void>> insist_all(std::vector<parcel> parcels, int attempts);
+  /// The same; the hosts that no retry reached are not a fault but the answer, with why.
+  script<result<std::map<std::string, fault>>> reach_all(std::vector<parcel> parcels, int attempts);
 
 private:
   using answer = std::variant<result<door::envelope>, result<std::uint64_t>, result<volume_facts>>;
@@ -141,8 +147,6 @@ private:
     void await_resume() const {}
   };
 
-  script<replies> ask_all(std::vector<parcel> parcels, std::chrono::milliseconds timeout,
-                          bool cancelable);
   std::size_t open() const;
   std::uint64_t expect();
   void settle(std::uint64_t id, answer what);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "core/lease/move_machine.hpp"
 
+#include "core/lease/repair.hpp"
 #include "core/lease/requests.hpp"
 #include "schemas/agent.capnp.h"
 #include "schemas/plane.capnp.h"
@@ -29,8 +30,8 @@ bool not_primary(const fault& why) {
 } // namespace
 
 move_machine::move_machine(move_request request) : request_(std::move(request)) {
-  record_ = {request_.id,          request_.volume,  0,     request_.source,
-             request_.destination, request_.extents, false, 0};
+  record_ = {request_.id,      request_.volume, 0, request_.source, request_.destination,
+             request_.extents, false,           0, request_.resync};
 }
 
 move_machine::move_machine(const move_record& record) : resumed_(true), record_(record) {}
@@ -81,6 +82,12 @@ script<result<void>> move_machine::begin() {
         if (extents.contains(extent))
           co_return fault{errc::busy, fmt::format("extent {} is still being retired at host {}",
                                                   extent, record_.destination)};
+  auto lost = facts_->placement.lost().find(record_.destination);
+  if (record_.resync)
+    for (auto extent : record_.extents)
+      if (lost == facts_->placement.lost().end() || !lost->second.extents.contains(extent))
+        co_return fault{errc::precondition, fmt::format("host {} has no extent {} to get back",
+                                                        record_.destination, extent)};
   lease_revision_ = facts_->lease_revision;
   record_.epoch = facts_->lease.held_epoch;
   record_.map_version = facts_->placement.version();
@@ -100,20 +107,51 @@ script<result<void>> move_machine::begin() {
   co_return stored.error();
 }
 
-script<result<void>> move_machine::copy() {
+/// Everything before the bytes flow.
+script<result<void>> move_machine::prepare_copy() {
   auto to = record_.destination;
   auto known = co_await insist(to, configure(*facts_), abort_attempts);
   if (!known)
     co_return known.error();
+  if (record_.resync && held()) {
+    // A primary that still counts the destination in must not find its replicas staged.
+    auto told = co_await ask(facts_->lease.holder, adopt(*facts_, {}), barrier_timeout);
+    if (!adopted(told))
+      co_return told.error();
+  }
   auto staged = co_await insist(to, stage(record_), abort_attempts);
   if (!staged)
     co_return staged.error();
-  if (held()) {
-    auto on = co_await ask(facts_->lease.holder, mirror(*facts_, record_, true), barrier_timeout);
-    if (!on)
-      co_return on.error();
-  }
-  auto request = agent_move(*facts_, record_, request_.rate_bytes);
+  if (!held())
+    co_return result<void>{};
+  auto on = co_await ask(facts_->lease.holder, mirror(*facts_, record_, true), barrier_timeout);
+  co_return bare(on);
+}
+
+/// What the destination of a resync missed, as the hosts in sync noted it.
+script<roaring::Roaring> move_machine::collect_changed() {
+  roaring::Roaring all{record_.extents.size(), record_.extents.data()};
+  auto since = facts_->placement.lost().at(record_.destination).since;
+  auto hosts = facts_->placement.hosts_in_sync();
+  std::vector<parcel> parcels;
+  for (auto& host : hosts)
+    parcels.push_back({host, changed_get(record_.volume, since)});
+  auto got = co_await ask_all(std::move(parcels), send_timeout);
+  std::map<std::string, std::optional<roaring::Roaring>> notes;
+  for (std::size_t i = 0; i < hosts.size(); ++i)
+    notes[hosts[i]] = decode_changed(got[i], facts_->shape());
+  co_return changed_of(facts_->placement, all, notes);
+}
+
+script<result<void>> move_machine::copy() {
+  auto ready = co_await prepare_copy();
+  if (!ready)
+    co_return ready.error();
+  roaring::Roaring changed;
+  if (record_.resync)
+    changed = co_await collect_changed();
+  auto to = record_.destination;
+  auto request = agent_move(*facts_, record_, request_.rate_bytes, changed);
   auto moved = co_await ask_cancelable(to, std::move(request), request_.timeout);
   auto count = as<schema::AgentMoved>(moved);
   if (!count)
@@ -200,8 +238,13 @@ script<finish> move_machine::forward() {
       break;
     if (canceled())
       co_return ended(done.error());
+    auto gone = co_await destination_lost();
+    if (gone)
+      break;
     (void)co_await rest(retry_pause);
   }
+  // From here on another map may be adopted before this one: every newer one contains it.
+  leave_section();
   auto adopted = co_await adopt_everywhere();
   if (!adopted)
     co_return ended(adopted.error());
@@ -209,6 +252,17 @@ script<finish> move_machine::forward() {
   if (!erased)
     co_return ended(erased.error());
   co_return ended(std::nullopt);
+}
+
+/// Whether the map no longer counts on the destination: then its copy, which may never be committed
+/// there, is of no use.
+script<bool> move_machine::destination_lost() {
+  auto seen = co_await read(load_kind::look);
+  if (!seen)
+    co_return false;
+  auto& map = seen->placement;
+  co_return std::none_of(record_.extents.begin(), record_.extents.end(),
+                         [&](auto extent) { return map.holds(record_.destination, extent); });
 }
 
 /// Tells the primary, whoever that is now. A refusal means it is not primary any more; the next one
@@ -226,10 +280,10 @@ script<result<void>> move_machine::adopt_everywhere() {
         co_return result<void>{};
       auto primary = facts_->lease.holder;
       auto routed = co_await ask(primary, adopt(*facts_, record_.extents), barrier_timeout);
-      if (!routed && not_primary(routed.error()))
+      if (!adopted(routed) && not_primary(routed.error()))
         co_return result<void>{};
       last = bare(routed);
-      if (routed) {
+      if (adopted(routed)) {
         auto off = co_await ask(primary, mirror(*facts_, record_, false), barrier_timeout);
         if (off || not_primary(off.error()))
           co_return result<void>{};

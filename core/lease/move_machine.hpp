@@ -15,6 +15,7 @@ struct move_request {
   std::vector<std::uint32_t> extents;
   std::uint64_t rate_bytes = 0;               ///< Per second; 0: the destination's own limit.
   std::chrono::milliseconds timeout{600'000}; ///< Of the copying.
+  bool resync = false; ///< `destination` was left out of the map and has these extents to get back.
 };
 
 /// Adds one host to the in-sync set of a batch of extents (add before remove; nothing is removed
@@ -25,6 +26,8 @@ struct move_request {
 ///   -> adopt (primary) -> mirror off -> record erased
 ///
 /// A volume that nobody holds needs no mirror and no adoption; both sides' digests are compared.
+/// A resync differs in two steps: the primary first confirms a map without the destination, and the
+/// destination keeps what it had and is told, once its mirror is on, what has changed meanwhile.
 /// Any failure before the transaction aborts; after it the machine only goes forward, also when it
 /// is built from the stored record of a crashed coordinator (`resume`).
 class move_machine final : public machine {
@@ -36,9 +39,12 @@ private:
   script<finish> run() override;
   script<result<void>> begin();
   script<result<void>> copy();
+  script<result<void>> prepare_copy();
+  script<roaring::Roaring> collect_changed();
   script<result<void>> check();
   script<result<void>> publish();
   script<finish> forward();
+  script<bool> destination_lost();
   script<finish> abort(fault why);
   script<result<void>> erase_record();
   script<result<void>> adopt_everywhere();

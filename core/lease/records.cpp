@@ -62,6 +62,7 @@ packet<schema::MoveRecord> encode(const move_record& x) {
     out.setExtents(kj::arrayPtr(x.extents.data(), x.extents.size()));
     out.setCommitted(x.committed);
     out.setMapVersion(x.map_version);
+    out.setResync(x.resync);
   });
 }
 
@@ -76,6 +77,7 @@ move_record decode(schema::MoveRecord::Reader in) {
     x.extents.push_back(extent);
   x.committed = in.getCommitted();
   x.map_version = in.getMapVersion();
+  x.resync = in.getResync();
   return x;
 }
 

@@ -49,6 +49,7 @@ struct move_record {
   std::vector<std::uint32_t> extents;
   bool committed = false;
   std::uint64_t map_version = 0;
+  bool resync = false; ///< The destination was lost and returns with what it has as a basis.
   friend bool operator==(const move_record&, const move_record&) = default;
 };
 

@@ -2,6 +2,7 @@
 #include "core/lease/requests.hpp"
 
 #include "core/lease/machine.hpp"
+#include "core/volume/roaring_codec.hpp"
 #include "schemas/agent.capnp.h"
 #include "schemas/plane.capnp.h"
 
@@ -107,6 +108,7 @@ door::envelope stage(const move_record& move) {
     out.setVolume(move.volume);
     out.setMove(move.id);
     out.setExtents(list(move.extents));
+    out.setResync(move.resync);
   });
 }
 
@@ -123,7 +125,7 @@ door::envelope mirror(const volume_facts& facts, const move_record& move, bool o
 }
 
 door::envelope agent_move(const volume_facts& facts, const move_record& move,
-                          std::uint64_t rate_bytes) {
+                          std::uint64_t rate_bytes, const roaring::Roaring& changed) {
   return build<schema::AgentMove>([&](auto out) {
     out.setVolume(move.volume);
     out.setMove(move.id);
@@ -133,7 +135,36 @@ door::envelope agent_move(const volume_facts& facts, const move_record& move,
       encode(*at, out.initSource());
     out.setExtents(list(move.extents));
     out.setRateBytes(rate_bytes);
+    if (!move.resync)
+      return;
+    auto bytes = encode_roaring(changed);
+    out.setChanged(kj::arrayPtr(bytes.data(), bytes.size()));
   });
+}
+
+door::envelope watch(std::uint64_t volume, std::uint64_t since) {
+  return build<schema::PlaneWatch>([&](auto out) {
+    out.setVolume(volume);
+    out.setSince(since);
+  });
+}
+
+door::envelope unwatch(std::uint64_t volume, std::uint64_t since) {
+  return build<schema::PlaneUnwatch>([&](auto out) {
+    out.setVolume(volume);
+    out.setSince(since);
+  });
+}
+
+door::envelope changed_get(std::uint64_t volume, std::uint64_t since) {
+  return build<schema::PlaneChangedGet>([&](auto out) {
+    out.setVolume(volume);
+    out.setSince(since);
+  });
+}
+
+door::envelope inventory_get(std::uint64_t volume) {
+  return build<schema::PlaneInventoryGet>([&](auto out) { out.setVolume(volume); });
 }
 
 door::envelope verify(const move_record& move) {
@@ -174,6 +205,16 @@ door::envelope retire(std::uint64_t volume, std::uint64_t version, extents_view 
     out.setVersion(version);
     out.setExtents(list(extents));
   });
+}
+
+std::optional<roaring::Roaring> decode_changed(const result<door::envelope>& reply,
+                                               const volume_shape& shape) {
+  auto got = as<schema::PlaneChanged>(reply);
+  if (!got || !got->read().getKnown())
+    return std::nullopt;
+  auto bytes = got->read().getExtents();
+  auto noted = decode_roaring({bytes.begin(), bytes.size()}, shape.extents() - 1);
+  return noted ? std::optional{*std::move(noted)} : std::nullopt;
 }
 
 bool says_primary(const result<door::envelope>& status, std::uint64_t volume, std::uint64_t epoch) {

@@ -6,6 +6,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 
@@ -27,13 +28,27 @@ door::envelope adopt(const volume_facts& facts, extents_view settle);
 
 door::envelope stage(const move_record& move);
 door::envelope mirror(const volume_facts& facts, const move_record& move, bool on);
+/// `changed`: of a resync, what was written while the destination was out.
 door::envelope agent_move(const volume_facts& facts, const move_record& move,
-                          std::uint64_t rate_bytes);
+                          std::uint64_t rate_bytes, const roaring::Roaring& changed);
 door::envelope verify(const move_record& move);
 door::envelope digest(const move_record& move);
 door::envelope commit_staged(const move_record& move);
 door::envelope abort_staged(std::uint64_t volume, std::uint64_t move);
+door::envelope watch(std::uint64_t volume, std::uint64_t since);
+door::envelope unwatch(std::uint64_t volume, std::uint64_t since);
+door::envelope changed_get(std::uint64_t volume, std::uint64_t since);
+door::envelope inventory_get(std::uint64_t volume);
 door::envelope retire(std::uint64_t volume, std::uint64_t version, extents_view extents);
+
+/// The notes of a PlaneChanged reply; nothing if they are missing or not complete.
+std::optional<roaring::Roaring> decode_changed(const result<door::envelope>& reply,
+                                               const volume_shape& shape);
+
+/// Of a PlaneAdopt: whether the primary routes by that map, or already by a newer one.
+inline bool adopted(const result<door::envelope>& what) {
+  return what || what.error().code == errc::precondition;
+}
 
 /// Whether a PlaneStatus reply says that its host is primary of `volume` at `epoch`.
 bool says_primary(const result<door::envelope>& status, std::uint64_t volume, std::uint64_t epoch);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "core/lease/retire_machine.hpp"
 
+#include "core/lease/replicas.hpp"
 #include "core/lease/requests.hpp"
 
 #include <algorithm>
@@ -10,12 +11,6 @@ namespace foreshift::lease {
 namespace {
 
 constexpr int attempts = 3;
-
-std::vector<std::uint32_t> to_vector(const roaring::Roaring& set) {
-  std::vector<std::uint32_t> all(set.cardinality());
-  set.toUint32Array(all.data());
-  return all;
-}
 
 finish ended(std::optional<fault> why) {
   finish end;
@@ -44,15 +39,19 @@ script<finish> retire_machine::run() {
   if (!drained)
     co_return ended(drained.error());
   auto retiring = facts_->placement.retiring();
+  std::optional<fault> silent;
   for (auto& [hosts, extents] : retiring)
     for (auto& host : hosts) {
       if (canceled())
         co_return ended(fault{errc::canceled, "canceled"});
       auto freed = co_await free_at(host, to_vector(extents));
-      if (!freed)
-        co_return ended(freed.error());
+      if (freed)
+        continue;
+      silent = freed.error();
+      if (!is_network_fault(*silent))
+        co_return ended(silent);
     }
-  co_return ended(std::nullopt);
+  co_return ended(silent);
 }
 
 std::vector<std::uint32_t> retire_machine::surplus_of_request() const {
@@ -64,9 +63,25 @@ std::vector<std::uint32_t> retire_machine::surplus_of_request() const {
   return go;
 }
 
+/// What the host lost and others hold in its stead.
+std::vector<std::uint32_t> retire_machine::replaced_of_request() const {
+  auto& map = facts_->placement;
+  auto lost = map.lost().find(request_.host);
+  std::vector<std::uint32_t> go;
+  if (lost != map.lost().end())
+    for (auto extent : request_.extents)
+      if (lost->second.extents.contains(extent)
+          && map.replicas(extent).size() >= map.shape().replicas)
+        go.push_back(extent);
+  return go;
+}
+
 script<result<void>> retire_machine::note_retiring() {
   if (request_.host.empty())
     co_return result<void>{};
+  auto replaced = replaced_of_request();
+  if (!replaced.empty())
+    co_return co_await put_map(facts_->placement.without_lost(request_.host, replaced));
   auto go = surplus_of_request();
   if (go.empty())
     co_return result<void>{};
@@ -83,15 +98,17 @@ script<result<void>> retire_machine::drain_readers() {
   for (auto& [hosts, extents] : facts_->placement.retiring())
     all |= extents;
   auto settle = to_vector(all);
-  auto adopted = co_await insist(lease.holder, adopt(*facts_, settle), attempts);
+  auto adopted = co_await ask_cancelable(lease.holder, adopt(*facts_, settle), send_timeout);
   co_return adopted ? result<void>{} : result<void>{adopted.error()};
 }
 
 script<result<void>> retire_machine::free_at(std::string host, std::vector<std::uint32_t> extents) {
-  auto request = retire(facts_->shape().id, facts_->placement.version(), extents);
-  auto freed = co_await insist(host, std::move(request), attempts);
-  if (!freed)
-    co_return freed.error();
+  if (!request_.gone || host != request_.host) {
+    auto request = retire(facts_->shape().id, facts_->placement.version(), extents);
+    auto freed = co_await insist(host, std::move(request), attempts);
+    if (!freed)
+      co_return freed.error();
+  }
   co_return co_await put_map(facts_->placement.without_retiring(host, extents));
 }
 

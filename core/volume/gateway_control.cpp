@@ -10,6 +10,8 @@ namespace foreshift {
 
 namespace {
 
+constexpr std::chrono::milliseconds settle_patience{1000};
+
 result<void> connect_all(const route_view& view) {
   for (const auto& route : view.routes)
     if (route.link && route.in_sync)
@@ -243,7 +245,10 @@ result<void> gateway::adopt(std::uint64_t epoch, const placement_map& placement,
   {
     // Between a write's first and last replica, a reader by the old map may have seen the new data
     // where a reader by the new map would not: such writes end before, others begin after.
-    auto held = writes_.acquire(extent_ranges(shape_, settle));
+    // Not for ever: writes may be held for a replica that a newer map is about to leave out.
+    auto held = writes_.acquire_within(extent_ranges(shape_, settle), settle_patience);
+    if (!held)
+      return fault{errc::busy, "writes to extents that change hosts have not ended yet"};
     std::lock_guard lock{control_};
     auto now = view_.current();
     if (auto may = may_adopt(epoch, placement.version()); !may)

@@ -15,6 +15,7 @@ namespace {
 using std::chrono::milliseconds;
 
 constexpr milliseconds greet_timeout{3000};
+constexpr milliseconds forced_drain_timeout{2000};
 
 /// Waits for the answers of calls sent side by side; keeps the first fault.
 class gathering {
@@ -147,7 +148,11 @@ result<void> plane_service::drain_source(plane_volume& volume, schema::PlaneTake
     out.setVolume(volume.shape.id);
     out.setEpoch(in.getSourceEpoch());
   });
-  auto done = (*door)->ask<schema::Done>(request, timeout_of(in));
+  // By force: a source that does not answer soon is taken for dead; its writes are fenced next.
+  auto patience = timeout_of(in);
+  if (in.getForced())
+    patience = std::min(patience, forced_drain_timeout);
+  auto done = (*door)->ask<schema::Done>(request, patience);
   if (!done)
     return fault{done.error().code, "cannot drain host '" + source + "': " + done.error().detail};
   return {};

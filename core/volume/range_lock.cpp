@@ -38,11 +38,29 @@ range_lock::guard range_lock::acquire(const std::vector<byte_range>& ranges) {
   return enter(ranges.data(), ranges.size());
 }
 
-range_lock::guard range_lock::enter(const byte_range* ranges, std::size_t count) {
+std::optional<range_lock::guard> range_lock::acquire_within(const std::vector<byte_range>& ranges,
+                                                            std::chrono::milliseconds patience) {
   std::unique_lock lock{mutex_};
+  auto ticket = queue(ranges.data(), ranges.size());
+  ++waiting_;
+  bool mine = released_.wait_for(lock, patience, [&] { return !blocked(ticket); });
+  --waiting_;
+  if (mine)
+    return guard{this, ticket};
+  drop(ticket);
+  return std::nullopt;
+}
+
+std::uint64_t range_lock::queue(const byte_range* ranges, std::size_t count) {
   auto ticket = ++tickets_;
   for (std::size_t i = 0; i < count; ++i)
     entries_.push_back({ticket, widen(ranges[i])});
+  return ticket;
+}
+
+range_lock::guard range_lock::enter(const byte_range* ranges, std::size_t count) {
+  std::unique_lock lock{mutex_};
+  auto ticket = queue(ranges, count);
   if (blocked(ticket)) {
     ++waiting_;
     released_.wait(lock, [&] { return !blocked(ticket); });
@@ -63,6 +81,10 @@ bool range_lock::blocked(std::uint64_t ticket) const {
 
 void range_lock::release(std::uint64_t ticket) {
   std::lock_guard lock{mutex_};
+  drop(ticket);
+}
+
+void range_lock::drop(std::uint64_t ticket) {
   std::erase_if(entries_, [&](const entry& x) { return x.ticket == ticket; });
   if (waiting_ > 0)
     released_.notify_all();

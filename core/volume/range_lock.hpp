@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <chrono>
 #include <condition_variable>
 #include <cstdint>
 #include <mutex>
+#include <optional>
 #include <vector>
 
 namespace foreshift {
@@ -40,15 +42,21 @@ public:
   /// All of `ranges` at once, so that two callers with several ranges cannot block each other.
   [[nodiscard]] guard acquire(const std::vector<byte_range>& ranges);
 
+  /// The same, but gives up after `patience`.
+  [[nodiscard]] std::optional<guard> acquire_within(const std::vector<byte_range>& ranges,
+                                                    std::chrono::milliseconds patience);
+
 private:
   struct entry {
     std::uint64_t ticket;
     byte_range range;
   };
 
+  std::uint64_t queue(const byte_range* ranges, std::size_t count);
   guard enter(const byte_range* ranges, std::size_t count);
   bool blocked(std::uint64_t ticket) const;
   void release(std::uint64_t ticket);
+  void drop(std::uint64_t ticket);
 
   std::mutex mutex_;
   std::condition_variable released_;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "actors/agent/mover.hpp"
+#include "core/volume/roaring_codec.hpp"
 #include "tests/actors/agent/doubles.hpp"
 
 #include <doctest/doctest.h>
@@ -51,6 +52,34 @@ TEST_CASE_FIXTURE(mover_fixture,
   CHECK(got.read().getThrottledUs() == 0);
   REQUIRE(plane_does->pulls.size() == 1);
   CHECK(plane_does->pulls[0] == std::vector<std::uint32_t>{0, 10, 20, 30});
+}
+
+TEST_CASE_FIXTURE(mover_fixture,
+                  "a resync compares many unchanged extents at a time and few changed ones") {
+  auto resync = packet<schema::AgentMove>::make([](auto root) {
+    root.setVolume(1);
+    root.setMove(9);
+    auto list = root.initExtents(300);
+    for (unsigned i = 0; i < 300; ++i)
+      list.set(i, i);
+    roaring::Roaring changed;
+    changed.addRange(290, 300);
+    auto bytes = encode_roaring(changed);
+    root.setChanged(kj::arrayPtr(bytes.data(), bytes.size()));
+  });
+  auto pending = self->request(uut, caf::infinite, resync);
+  settle();
+  REQUIRE(plane_does->pulls.size() >= 2);
+  CHECK(plane_does->pulls[0].size() == 256);
+  CHECK(plane_does->pulls[1].back() == 293); // four of the changed ones
+  CHECK(plane_does->changed_bytes == resync.read().getChanged().size());
+  pass(60s, 100ms);
+  pending.receive([](const packet<schema::AgentMoved>&) {},
+                  [](const caf::error& why) { FAIL(to_fault(why).detail); });
+  std::size_t all = 0;
+  for (auto& pull : plane_does->pulls)
+    all += pull.size();
+  CHECK(all == 300);
 }
 
 TEST_CASE_FIXTURE(mover_fixture, "a long move takes the time its rate allows") {

@@ -38,11 +38,13 @@ private:
   fake_hosts* const hosts_;
 };
 
-/// A whole coordinator over three model hosts, in virtual time. Volume "vol1" gets id 1.
+/// A whole coordinator over three model hosts, in virtual time. Volume "vol1" gets id 1: one
+/// replica an extent on a or b, or two on any of the three.
 class test_cell {
 public:
-  test_cell() : hosts(shape()), store_(make_memory_store()) {
-    placement_map map{shape()};
+  explicit test_cell(unsigned replicas = 1)
+      : shape_(make_shape(replicas)), hosts(shape_), store_(make_memory_store()) {
+    placement_map map{shape_};
     for (auto name : {"a", "b", "c"})
       for (std::uint32_t e = 0; e < shape().extents(); ++e)
         if (hosts.at(name); map.holds(name, e))
@@ -56,15 +58,19 @@ public:
 
   ~test_cell() { stop(); }
 
-  static volume_shape shape() {
+  static volume_shape make_shape(unsigned replicas) {
     volume_shape x;
     x.id = 1;
     x.name = "vol1";
     x.size_bytes = 8u << 20;
     x.partition_bytes = 2u << 20;
+    x.replicas = replicas;
     x.homes = {"a", "b"};
+    if (replicas > 1)
+      x.homes.push_back("c");
     return x;
   }
+  const volume_shape& shape() const { return shape_; }
 
   void start() {
     auto connect = [this](const lease::host_address& host) -> courier_actor {
@@ -119,6 +125,7 @@ public:
                                       disk.setFreeBytes(free_bytes > used ? free_bytes - used : 0);
                                       auto plane = out.initPlane();
                                       plane.setPid(1);
+                                      plane.setDisk(disk);
                                       auto row = plane.initVolumes(1)[0];
                                       row.setId(1);
                                       row.setState(now.state);
@@ -138,15 +145,17 @@ public:
   }
 
   void create() {
-    world.ask<packet<schema::VolumeInfo>>(x.catalog,
-                                          packet<schema::VolumeCreate>::make([&](auto out) {
-                                            out.setName("vol1");
-                                            out.setSizeBytes(shape().size_bytes);
-                                            out.setPartitionBytes(shape().partition_bytes);
-                                            auto homes = out.initHomes(2);
-                                            homes.set(0, "a");
-                                            homes.set(1, "b");
-                                          }));
+    world.ask<packet<schema::VolumeInfo>>(
+        x.catalog, packet<schema::VolumeCreate>::make([&](auto out) {
+          out.setName("vol1");
+          out.setSizeBytes(shape().size_bytes);
+          out.setPartitionBytes(shape().partition_bytes);
+          out.setReplicas(static_cast<std::uint8_t>(shape().replicas));
+          auto& names = shape().homes;
+          auto homes = out.initHomes(static_cast<unsigned>(names.size()));
+          for (unsigned i = 0; i < names.size(); ++i)
+            homes.set(i, names[i].c_str());
+        }));
   }
 
   template <class Request, class Fill>
@@ -176,6 +185,32 @@ public:
       out.setGate(gate);
       out.setTimeoutMs(timeout_ms);
     });
+  }
+
+  /// `reporter`'s primary waits for `host`.
+  void suspect(const char* reporter, const char* host, std::uint64_t epoch) {
+    world.ask<packet<schema::Done>>(x.mender,
+                                    packet<schema::ReplicasSuspected>::make([&](auto out) {
+                                      out.setReporter(reporter);
+                                      auto one = out.initSuspects(1)[0];
+                                      one.setVolume(1);
+                                      one.setEpoch(epoch);
+                                      one.setHost(host);
+                                      one.setReason("unreachable");
+                                    }));
+  }
+
+  /// Seconds in which every living host reports.
+  void live(int seconds) {
+    for (int i = 0; i < seconds; ++i) {
+      advance(1s);
+      report_all();
+    }
+  }
+
+  packet<schema::VolumeInfo> show() {
+    return world.ask<packet<schema::VolumeInfo>>(
+        x.directory, packet<schema::VolumeShow>::make([](auto out) { out.setName("vol1"); }));
   }
 
   packet<schema::Task> task(std::uint64_t id) {
@@ -220,8 +255,13 @@ public:
       for (std::uint32_t e = 0; e < shape().extents(); ++e)
         CHECK(host.replicas.contains(e) == now.placement.holds(name, e));
     }
+    hosts.check_data(now.placement);
   }
 
+private:
+  const volume_shape shape_;
+
+public:
   control::policy rules;
   fake_hosts hosts;
   manual_clock clock;
@@ -233,8 +273,8 @@ private:
   /// Every actor of the cell; also runners and migrators end, because they watch the conductor.
   std::vector<caf::strong_actor_ptr> actors() const {
     auto raw = [](const auto& whom) { return caf::actor_cast<caf::strong_actor_ptr>(whom); };
-    return {raw(x.directory), raw(x.balancer),   raw(x.conductor), raw(x.board),
-            raw(x.catalog),   raw(x.membership), raw(x.events),    raw(x.authority)};
+    return {raw(x.mender),  raw(x.directory),  raw(x.balancer), raw(x.conductor), raw(x.board),
+            raw(x.catalog), raw(x.membership), raw(x.events),   raw(x.authority)};
   }
 
   std::shared_ptr<store> store_;

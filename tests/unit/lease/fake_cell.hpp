@@ -2,6 +2,7 @@
 #pragma once
 
 #include "core/lease/flip_machine.hpp"
+#include "core/lease/loss_machine.hpp"
 #include "core/lease/move_machine.hpp"
 #include "core/lease/retire_machine.hpp"
 #include "tests/unit/lease/fake_hosts.hpp"
@@ -26,7 +27,7 @@ inline constexpr trouble troubles[] = {trouble::lost_request, trouble::lost_repl
 /// A coordinator's shell around the machines, a store and three hosts, all in one call stack.
 class fake_cell {
 public:
-  fake_cell() : shape(make_shape()), hosts(shape) {
+  explicit fake_cell(unsigned replicas = 1) : shape(make_shape(replicas)), hosts(shape) {
     placement_map map{shape};
     for (auto name : {"a", "b", "c"})
       for (std::uint32_t e = 0; e < shape.extents(); ++e)
@@ -40,14 +41,17 @@ public:
     REQUIRE(bool(store.txn({}, ops)));
   }
 
-  static volume_shape make_shape() {
+  /// One replica lives on a or b, two on any two of a, b and c.
+  static volume_shape make_shape(unsigned replicas) {
     volume_shape shape;
     shape.id = 7;
     shape.name = "vol7";
     shape.size_bytes = 8u << 20;
     shape.partition_bytes = 2u << 20;
-    shape.replicas = 1;
+    shape.replicas = replicas;
     shape.homes = {"a", "b"};
+    if (replicas > 1)
+      shape.homes.push_back("c");
     return shape;
   }
 
@@ -156,11 +160,16 @@ public:
       CHECK((host.state == schema::LeaseState::PRIMARY) == holder);
       if (holder)
         CHECK(host.epoch == now.lease.held_epoch);
-      for (std::uint32_t e = 0; e < shape.extents(); ++e) {
-        CHECK(host.replicas.contains(e) == now.placement.holds(name, e));
-        CHECK(now.placement.replicas(e).size() >= shape.replicas);
-      }
+      auto lost = now.placement.lost().find(name);
+      for (std::uint32_t e = 0; e < shape.extents(); ++e)
+        if (lost == now.placement.lost().end() || !lost->second.extents.contains(e))
+          CHECK(host.replicas.contains(e) == now.placement.holds(name, e));
     }
+    auto degraded = now.placement.degraded();
+    for (auto& [name, lost] : now.placement.lost())
+      degraded -= lost.extents;
+    CHECK(degraded.isEmpty());
+    hosts.check_data(now.placement);
   }
 
   std::optional<lease::finish> flip(std::string to, bool forced = false) {
@@ -188,6 +197,36 @@ public:
   std::optional<lease::finish> retire(std::string host, std::vector<std::uint32_t> extents) {
     lease::retire_machine uut{{shape.id, std::move(host), std::move(extents)}};
     return drive(uut);
+  }
+
+  /// What the coordinator does when the primary complains of `host`.
+  std::optional<lease::finish> lose(std::string host) {
+    lease::loss_machine uut{{shape.id, std::move(host), facts().lease.held_epoch}};
+    return drive(uut);
+  }
+
+  /// One round of batches that bring `host` its lost extents back, from whoever has them.
+  std::optional<lease::finish> resync(const std::string& host) {
+    std::map<std::string, std::vector<std::uint32_t>> batches;
+    auto map = facts().placement;
+    if (auto lost = map.lost().find(host); lost != map.lost().end())
+      for (auto extent : lost->second.extents)
+        batches[map.replicas(extent).front()].push_back(extent);
+    std::optional<lease::finish> last = lease::finish{};
+    for (auto& [source, extents] : batches) {
+      lease::move_request request;
+      request.id = ++task;
+      request.volume = shape.id;
+      request.source = source;
+      request.destination = host;
+      request.extents = extents;
+      request.resync = true;
+      lease::move_machine uut{request};
+      last = drive(uut);
+      if (!last || last->why)
+        return last;
+    }
+    return last;
   }
 
   volume_shape shape;

@@ -2,12 +2,14 @@
 #pragma once
 
 #include "core/lease/machine.hpp"
+#include "core/volume/roaring_codec.hpp"
 #include "schemas/agent.capnp.h"
 #include "schemas/door.capnp.h"
 #include "schemas/plane.capnp.h"
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <map>
 #include <optional>
 #include <set>
@@ -30,7 +32,13 @@ struct fake_host {
   std::set<std::uint32_t> replicas;
   std::map<std::uint64_t, std::set<std::uint32_t>> staged;
   std::map<std::uint64_t, bool> pulled;
-  std::set<std::uint64_t> mirrored;
+  struct mirror {
+    std::string to;
+    std::set<std::uint32_t> extents;
+  };
+  std::map<std::uint64_t, mirror> mirrored; ///< By move.
+  std::map<std::uint32_t, int> data;        ///< What the last write to an extent left here.
+  std::map<std::uint64_t, std::set<std::uint32_t>> notes; ///< Watched changes, by version.
 };
 
 /// Hosts that hold one volume. `deliver` is a request arriving; it asserts what must never happen.
@@ -61,17 +69,11 @@ public:
     on.operator()<schema::PlaneDrain>([&](auto x) { return drain(host, x.getEpoch()); });
     on.operator()<schema::PlaneRelease>([&](auto x) { return release(host, x.getEpoch()); });
     on.operator()<schema::PlaneStatusGet>([&](auto) { return status(name, host, reply); });
-    on.operator()<schema::PlaneStage>([&](auto x) {
-      auto extents = x.getExtents();
-      if (host.replicas.size() + extents.size() > host.extents_max)
-        return std::optional{fault{errc::no_space, name + " is full"}};
-      host.staged[x.getMove()] = {extents.begin(), extents.end()};
-      return std::optional<fault>{};
-    });
+    on.operator()<schema::PlaneStage>([&](auto x) { return stage(name, host, x); });
     on.operator()<schema::PlaneMirror>([&](auto x) { return mirror(host, x); });
     on.operator()<schema::AgentMove>([&](auto x) { return pull(host, x, reply); });
-    on.operator()<schema::PlaneVerify>([&](auto x) { return only_primary(host, x.getEpoch()); });
-    on.operator()<schema::PlaneDigest>([&](auto x) { return digest(x, reply); });
+    on.operator()<schema::PlaneVerify>([&](auto x) { return verify(host, x); });
+    on.operator()<schema::PlaneDigest>([&](auto x) { return digest(host, x, reply); });
     on.operator()<schema::PlaneCommit>([&](auto x) { return commit(host, x); });
     on.operator()<schema::PlaneAbort>([&](auto x) {
       host.staged.erase(x.getMove());
@@ -79,10 +81,62 @@ public:
     });
     on.operator()<schema::PlaneAdopt>([&](auto x) { return adopt(host, x); });
     on.operator()<schema::PlaneRetire>([&](auto x) { return retire(name, host, x); });
+    on.operator()<schema::PlaneWatch>([&](auto x) {
+      host.notes[x.getSince()];
+      return std::optional<fault>{};
+    });
+    on.operator()<schema::PlaneUnwatch>([&](auto x) {
+      host.notes.erase(x.getSince());
+      return std::optional<fault>{};
+    });
+    on.operator()<schema::PlaneInventoryGet>([&](auto) { return list_present(host, reply); });
+    on.operator()<schema::PlaneChangedGet>([&](auto x) { return tell_changed(host, x, reply); });
     if (why)
       return *why;
     return reply;
   }
+
+  /// A client's write at the primary: to every replica of its map and every mirror. False: held,
+  /// because not all of them have it; nothing of it is acknowledged.
+  bool write(std::uint32_t extent, int value) {
+    auto primary = std::find_if(hosts_.begin(), hosts_.end(), [](auto& x) {
+      return x.second.state == schema::LeaseState::PRIMARY && x.second.up;
+    });
+    if (primary == hosts_.end())
+      return false;
+    auto& [name, gateway] = *primary;
+    bool everywhere = true;
+    auto put = [&](const std::string& to) {
+      auto& host = hosts_.at(to);
+      bool taken = host.up && (host.fence_epoch == gateway.epoch || host.fence_epoch == 0);
+      if (taken) {
+        host.data[extent] = value;
+        for (auto& [since, noted] : host.notes)
+          noted.insert(extent);
+      }
+      everywhere = everywhere && taken;
+    };
+    for (auto& to : gateway.map->replicas(extent))
+      put(to);
+    for (auto& [move, mirror] : gateway.mirrored)
+      if (mirror.extents.contains(extent) && !gateway.map->holds(mirror.to, extent))
+        put(mirror.to);
+    if (everywhere)
+      acknowledged[extent] = value;
+    return everywhere;
+  }
+
+  /// I3: what was acknowledged is at every host that `map` names, unless that is out of reach.
+  void check_data(const placement_map& map) {
+    for (auto& [extent, value] : acknowledged)
+      for (auto& name : map.replicas(extent)) {
+        CAPTURE(name);
+        CAPTURE(extent);
+        CHECK(hosts_.at(name).data[extent] >= value);
+      }
+  }
+
+  std::map<std::uint32_t, int> acknowledged;
 
 private:
   using verdict = std::optional<fault>;
@@ -193,10 +247,73 @@ private:
   verdict mirror(fake_host& host, schema::PlaneMirror::Reader x) {
     if (auto why = only_primary(host, x.getEpoch()))
       return why;
-    if (x.getOn())
-      host.mirrored.insert(x.getMove());
-    else
+    if (!x.getOn()) {
       host.mirrored.erase(x.getMove());
+      return {};
+    }
+    auto& to = hosts_.at(x.getDestination().cStr());
+    if (!to.up)
+      return fault{errc::unreachable, "the mirror is down"};
+    to.fence_epoch = host.epoch;
+    to.fence_holder = host.fence_holder;
+    auto extents = x.getExtents();
+    host.mirrored[x.getMove()] = {x.getDestination().cStr(), {extents.begin(), extents.end()}};
+    return {};
+  }
+
+  /// A resync keeps what is here; a fresh copy is empty.
+  verdict stage(const std::string& name, fake_host& host, schema::PlaneStage::Reader x) {
+    auto extents = x.getExtents();
+    if (host.replicas.size() + extents.size() > host.extents_max)
+      return fault{errc::no_space, name + " is full"};
+    for (auto extent : extents) {
+      for (auto& [other, peer] : hosts_)
+        if (peer.state == schema::LeaseState::PRIMARY && peer.map)
+          CHECK_FALSE(peer.map->holds(name, extent));
+      host.replicas.erase(extent);
+      if (!x.getResync())
+        host.data.erase(extent);
+    }
+    host.staged[x.getMove()] = {extents.begin(), extents.end()};
+    return {};
+  }
+
+  verdict list_present(fake_host& host, door::envelope& reply) {
+    reply = door::wrap(packet<schema::PlaneInventory>::make([&](auto out) {
+      roaring::Roaring all;
+      for (auto& [extent, value] : host.data)
+        all.add(extent);
+      auto bytes = encode_roaring(all);
+      out.setPresent(kj::arrayPtr(bytes.data(), bytes.size()));
+    }));
+    return {};
+  }
+
+  verdict tell_changed(fake_host& host, schema::PlaneChangedGet::Reader x, door::envelope& reply) {
+    auto at = host.notes.find(x.getSince());
+    reply = door::wrap(packet<schema::PlaneChanged>::make([&](auto out) {
+      out.setKnown(at != host.notes.end());
+      roaring::Roaring all;
+      if (at != host.notes.end())
+        for (auto extent : at->second)
+          all.add(extent);
+      auto bytes = encode_roaring(all);
+      out.setExtents(kj::arrayPtr(bytes.data(), bytes.size()));
+    }));
+    return {};
+  }
+
+  /// Compares what the move copied; at a host that is down nothing can be.
+  verdict verify(fake_host& host, schema::PlaneVerify::Reader x) {
+    if (auto why = only_primary(host, x.getEpoch()))
+      return why;
+    auto& left = hosts_.at(x.getSource().cStr());
+    auto& right = hosts_.at(x.getDestination().cStr());
+    if (!left.up || !right.up)
+      return fault{errc::unreachable, "one side is down"};
+    for (auto extent : x.getExtents())
+      if (left.data[extent] != right.data[extent])
+        return fault{errc::corrupt, "both sides differ"};
     return {};
   }
 
@@ -204,17 +321,27 @@ private:
     if (!host.staged.contains(x.getMove()))
       return fault{errc::precondition, "not staged"};
     host.pulled[x.getMove()] = true;
+    auto& source = hosts_.at(x.getSource().getName().cStr());
+    if (!source.up)
+      return fault{errc::unreachable, "the source is down"};
+    auto bytes_changed = x.getChanged();
+    auto changed = decode_roaring({bytes_changed.begin(), bytes_changed.size()}, 1000);
+    REQUIRE(bool(changed));
+    pulled_changed += static_cast<int>(changed->cardinality());
+    for (auto extent : x.getExtents())
+      if (x.getChanged().size() == 0 || changed->contains(extent))
+        host.data[extent] = source.data[extent];
     auto bytes = std::uint64_t{x.getExtents().size()} * shape_.extent_bytes;
     reply =
         door::wrap(packet<schema::AgentMoved>::make([&](auto out) { out.setBytesCopied(bytes); }));
     return {};
   }
 
-  verdict digest(schema::PlaneDigest::Reader x, door::envelope& reply) {
+  verdict digest(fake_host& host, schema::PlaneDigest::Reader x, door::envelope& reply) {
     reply = door::wrap(packet<schema::PlaneDigests>::make([&](auto out) {
       auto digests = out.initDigests(x.getExtents().size());
       for (unsigned i = 0; i < digests.size(); ++i)
-        digests.set(i, 1000 + x.getExtents()[i]);
+        digests.set(i, 1000 + static_cast<unsigned>(host.data[x.getExtents()[i]]));
     }));
     return {};
   }
@@ -238,7 +365,7 @@ private:
     auto map = placement_map::decode(shape_, x.getPlacement());
     REQUIRE(bool(map));
     if (host.map && map->version() < host.map->version())
-      return {};
+      return fault{errc::precondition, "a newer map is in use"};
     for (auto& [name, other] : hosts_)
       for (std::uint32_t e = 0; e < shape_.extents(); ++e)
         if (map->holds(name, e))
@@ -253,6 +380,7 @@ private:
         if (peer.state == schema::LeaseState::PRIMARY && peer.map)
           CHECK_FALSE(peer.map->holds(name, extent));
       host.replicas.erase(extent);
+      host.data.erase(extent);
     }
     return {};
   }
@@ -265,6 +393,7 @@ private:
 public:
   /// The next takeover's promotion stops after so many hosts.
   std::optional<int> promotions_left;
+  int pulled_changed = 0; ///< Extents that resyncs were told of.
 };
 
 } // namespace foreshift::test

@@ -181,3 +181,68 @@ TEST_CASE("a holder whose data plane restarted is promoted again at a newer epoc
   CHECK(cell.facts().lease.held_epoch == 2);
   cell.check_clean();
 }
+
+TEST_CASE("a dead replica's host is left out by a forced flip, not by any other") {
+  fake_cell cell{2};
+  REQUIRE_FALSE(cell.flip("a")->why);
+  cell.hosts.at("b").up = false;
+  auto plain = cell.flip("c");
+  REQUIRE(plain->why);
+  CHECK(cell.facts().placement.lost().empty());
+  auto forced = cell.flip("c", true);
+  CHECK_FALSE(forced->why);
+  CHECK(cell.facts().placement.in_sync("b").isEmpty());
+  CHECK(cell.hosts.at("c").state == schema::LeaseState::PRIMARY);
+  cell.check_clean();
+}
+
+TEST_CASE("a dead source that holds replicas is left out by a forced flip") {
+  fake_cell cell{2};
+  REQUIRE_FALSE(cell.flip("a")->why);
+  for (std::uint32_t e = 0; e < cell.shape.extents(); ++e)
+    CHECK(cell.hosts.write(e, 1));
+  cell.hosts.at("a").up = false;
+  auto forced = cell.flip("c", true);
+  REQUIRE_FALSE(forced->why);
+  for (std::uint32_t e = 0; e < cell.shape.extents(); ++e)
+    CHECK(cell.hosts.write(e, 2));
+  cell.hosts.at("a").up = true;
+  cell.recover();
+  REQUIRE_FALSE(cell.resync("a")->why);
+  CHECK(cell.facts().placement.lost().empty());
+  cell.check_clean();
+}
+
+TEST_CASE("a forced flip says which host has the only copy, and of how much") {
+  fake_cell cell;
+  REQUIRE_FALSE(cell.flip("c")->why);
+  cell.hosts.at("a").up = false;
+  auto only = cell.facts().placement.in_sync("a").cardinality();
+  auto end = cell.flip("b", true);
+  REQUIRE(end->why);
+  CHECK(end->why->code == errc::precondition);
+  CHECK(end->why->detail
+        == "host a has the only copy of " + std::to_string(only) + " extents of volume 'vol7'");
+  CHECK(end->holder == "c");
+  cell.check_clean();
+}
+
+TEST_CASE("a host that dies during a flip does not keep the source from serving again") {
+  fake_cell cell{2};
+  REQUIRE_FALSE(cell.flip("a")->why);
+  bool died = false;
+  cell.on_action = [&](const lease::action& next) {
+    auto* send = std::get_if<lease::send>(&next);
+    if (died || !send || send->request.type != packet<schema::PlaneTakeover>::type_id)
+      return;
+    died = true;
+    cell.hosts.at("b").up = false;
+  };
+  auto end = cell.flip("c");
+  CHECK(died);
+  REQUIRE(end->why);
+  CHECK(end->holder == "a");
+  CHECK(cell.hosts.at("a").state == schema::LeaseState::PRIMARY);
+  CHECK(cell.facts().placement.in_sync("b").isEmpty());
+  cell.check_clean();
+}

@@ -77,6 +77,11 @@ TEST_CASE("overlapping ranges wait in the order they came and others pass") {
 
 TEST_CASE("several ranges are taken together") {
   range_lock lock;
+  {
+    auto first = lock.acquire(0, 4096);
+    CHECK_FALSE(lock.acquire_within({{0, 8192}}, std::chrono::milliseconds{1}));
+    CHECK(lock.acquire_within({{4096, 8192}}, std::chrono::milliseconds{1}));
+  }
   std::optional<range_lock::guard> both{lock.acquire({{0, 4096}, {16384, 20480}})};
   auto between = lock.acquire(8192, 4096);
   auto waiting = std::async(std::launch::async, [&] { auto held = lock.acquire(16384, 1); });
