@@ -26,7 +26,8 @@ struct move_request {
 ///
 /// A volume that nobody holds needs no mirror and no adoption; both sides' digests are compared.
 /// Any failure before the transaction aborts; after it the machine only goes forward, also when it
-/// is built from the stored record of a crashed coordinator (`resume`).
+/// is built from the stored record of a crashed coordinator (`resume`), but for one case: a
+/// destination that says it can never commit is taken out of the map again.
 class move_machine final : public machine {
 public:
   explicit move_machine(move_request request);
@@ -39,6 +40,7 @@ private:
   script<result<void>> check();
   script<result<void>> publish();
   script<finish> forward();
+  script<finish> withdraw(fault why);
   script<finish> abort(fault why);
   script<result<void>> erase_record();
   script<result<void>> adopt_everywhere();

@@ -30,6 +30,7 @@ struct fake_host {
   std::set<std::uint32_t> replicas;
   std::map<std::uint64_t, std::set<std::uint32_t>> staged;
   std::map<std::uint64_t, bool> pulled;
+  std::set<std::uint64_t> broken; ///< Moves whose staged copies were here when the process died.
   std::set<std::uint64_t> mirrored;
 };
 
@@ -66,6 +67,7 @@ public:
       if (host.replicas.size() + extents.size() > host.extents_max)
         return std::optional{fault{errc::no_space, name + " is full"}};
       host.staged[x.getMove()] = {extents.begin(), extents.end()};
+      host.broken.erase(x.getMove());
       return std::optional<fault>{};
     });
     on.operator()<schema::PlaneMirror>([&](auto x) { return mirror(host, x); });
@@ -83,6 +85,16 @@ public:
       return *why;
     return reply;
   }
+
+  /// kill -9 of the data plane. Leases, fences and replicas are durable; which blocks of a staged
+  /// copy mirrored writes had filled is not, so such a copy can only be staged anew.
+  void kill(const std::string& name) {
+    auto& host = hosts_.at(name);
+    host.up = false;
+    for (auto& [move, extents] : host.staged)
+      host.broken.insert(move);
+  }
+  void restart(const std::string& name) { hosts_.at(name).up = true; }
 
 private:
   using verdict = std::optional<fault>;
@@ -201,8 +213,8 @@ private:
   }
 
   verdict pull(fake_host& host, schema::AgentMove::Reader x, door::envelope& reply) {
-    if (!host.staged.contains(x.getMove()))
-      return fault{errc::precondition, "not staged"};
+    if (!host.staged.contains(x.getMove()) || host.broken.contains(x.getMove()))
+      return fault{errc::precondition, "not staged, or before a restart"};
     host.pulled[x.getMove()] = true;
     auto bytes = std::uint64_t{x.getExtents().size()} * shape_.extent_bytes;
     reply =
@@ -222,6 +234,8 @@ private:
   verdict commit(fake_host& host, schema::PlaneCommit::Reader x) {
     auto staged = host.staged.find(x.getMove());
     if (staged != host.staged.end()) {
+      if (host.broken.contains(x.getMove()))
+        return fault{errc::precondition, "staged before a restart; stage it anew"};
       CHECK(host.pulled[x.getMove()]);
       host.replicas.insert(staged->second.begin(), staged->second.end());
       host.staged.erase(staged);
