@@ -7,13 +7,12 @@
  * any step and start again from the store, a takeover may be late, forced or cut off half-way.
  * Requests of a killed process may still arrive until its successor has mended what it left.
  *
- * Checked: I1 one owner per epoch; I4 (with I3) a read never returns less than what an acknowledged
+ * Checked: I1 one owner per epoch; replicas are equal when a holder begins to serve; I4 (with I3) a read never returns less than what an acknowledged
  * write or an earlier read has shown; I7 the coordinator always finds a way on (no deadlock).
  *
  * Mutants, each must fail:
  *   NOFENCE       partition hosts serve every epoch
  *   NOHOLDER      a fence keeps the epoch but not whose it is, and the roll-back reuses the epoch
- *   VOLATILE      a promotion is answered before it is durable, and a restart forgets it
  *   EARLY         the destination serves after its first promotion
  *   NODRAIN       a source that is alive is not drained, and nothing is compared
  *   NORECONCILE   after a takeover without a drain the replicas are not compared
@@ -22,7 +21,6 @@
  *   NOMEND        a restarted primary serves before it has mended its interrupted write
  *   LATE          requests of a killed process arrive after its successor, at the same epoch, mended
  *   RESUMEPREPARED  a restarted primary serves although its host knows a newer epoch
- *   FORGETFENCED  a fenced holder forgets that a write of its was cut off half-way
  *   NOGUARD       the coordinator's record is written without comparing revisions
  */
 #ifndef MAXW
@@ -39,9 +37,8 @@
 
 mtype = { NONE, STANDBY, PRIMARY, DRAINING, RECOVERING, OK, FAILED };
 
-/* partition hosts: durable but for `val` order of arrival */
+/* partition hosts; all of it is durable before it is answered */
 byte fence[2], owner_of_fence[2], prepared[2], prepared_for[2], val[2];
-byte stored_fence[2];                      /* VOLATILE: what a restart finds */
 /* gateways */
 mtype st[2]; byte ep[2]; bool alive[2];
 mtype saved[2]; byte saved_ep[2];          /* durable lease record */
@@ -67,13 +64,11 @@ inline own(e, g) { assert(owner[e] == 0 || owner[e] == g + 1); owner[e] = g + 1 
 #define PERMITS(i, g, e) (fence[i] == (e) && owner_of_fence[i] == (g))
 #endif
 
-/* The note of the interrupted write stays: this gateway may be killed and find its old lease again. */
+/* Its unfinished write is the business of whoever fenced it. */
 inline fenced(g) {
   if :: st[g] != STANDBY -> st[g] = NONE :: else fi;
   busy[g] = false;
-#ifdef FORGETFENCED
   torn[g] = false
-#endif
 }
 
 inline deliver(g, i) {
@@ -108,9 +103,6 @@ end:
        if :: st[g] == PRIMARY && (prepared[g] > ep[g] || fence[g] > ep[g]) -> st[g] = DRAINING
           :: else fi;
 #endif
-#ifdef VOLATILE
-       fence[g] = stored_fence[g];
-#endif
 #ifdef NOMEND
        if :: st[g] == RECOVERING -> st[g] = PRIMARY :: else fi;
 #endif
@@ -135,12 +127,7 @@ inline promote(i, e, g, ok) {
   :: fence[i] == e && owner_of_fence[i] != g -> ok = false
   :: prepared[i] == e && prepared_for[i] != g && fence[i] < e -> ok = false
 #endif
-  :: else -> ok = true; fence[i] = e; owner_of_fence[i] = g;
-     if :: true -> stored_fence[i] = e
-#ifdef VOLATILE
-        :: true -> skip
-#endif
-     fi
+  :: else -> ok = true; fence[i] = e; owner_of_fence[i] = g
   fi
 }
 
@@ -179,7 +166,8 @@ end:
 #ifdef EARLY
   goto serve;
 #endif
-  if :: true -> skip :: atomic { true -> answered(FAILED, e); goto idle } fi;  /* the other host is away */
+  /* the other host may be away */
+  if :: true -> skip :: atomic { true -> answered(FAILED, e); goto idle } fi;
   atomic { if :: !alive[g] -> goto idle :: else fi; promote(1 - first, e, g, ok);
     if :: !ok -> answered(FAILED, e); goto idle :: else fi };
 #ifndef NORECONCILE
@@ -199,7 +187,11 @@ end:
 serve:
   atomic { if :: !alive[g] || stands_by[g] != e -> goto idle :: else fi;
     st[g] = PRIMARY; ep[g] = e; stands_by[g] = 0; saved[g] = PRIMARY; saved_ep[g] = e;
-    torn[g] = false; own(e, g); answered(OK, e) };
+    torn[g] = false; own(e, g); answered(OK, e);
+#ifndef EARLY
+    assert(!(PERMITS(0, g, e) && PERMITS(1, g, e)) || val[0] == val[1])   /* sealed: nothing older comes */
+#endif
+  };
   goto idle
 }
 
@@ -297,7 +289,7 @@ end:
 
 init {
   atomic {
-    fence[0] = 1; fence[1] = 1; stored_fence[0] = 1; stored_fence[1] = 1;
+    fence[0] = 1; fence[1] = 1;
     owner[1] = 1; alive[0] = true; alive[1] = true; st[0] = PRIMARY; st[1] = NONE; ep[0] = 1;
     saved[0] = PRIMARY; saved_ep[0] = 1; saved[1] = NONE;
     run Gateway(0); run Gateway(1); run Takeover(0); run Takeover(1);
