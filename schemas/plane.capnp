@@ -183,6 +183,7 @@ struct PlaneStatus {
   clients    @5 :List(PlaneClient);
   peerIo     @6 :Telemetry.IoCounters;   # served to peers
   logDropped @7 :UInt64;                 # access records lost because nobody drained them
+  copyIo     @8 :Telemetry.IoCounters;   # read by other hosts' moves
 }
 
 struct PlaneVolume {

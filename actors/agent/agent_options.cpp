@@ -72,7 +72,8 @@ result<void> check_numbers(const agent_options& x) {
         std::tuple{"forecast.horizon", x.forecast_horizon, 1000ms, 86'400'000ms},
         std::tuple{"forecast.interval", x.forecast_interval, 100ms, 3'600'000ms},
         std::tuple{"history.age_max", x.history_age_max, 1000ms, 3650 * 86'400'000ms},
-        std::tuple{"plane.hold", x.plane_hold, 100ms, 3'600'000ms}})
+        std::tuple{"plane.hold", x.plane_hold, 100ms, 3'600'000ms},
+        std::tuple{"plane.peer_timeout", x.plane_peer_timeout, 100ms, 60'000ms}})
     if (value < low || value > high)
       return bad(key, fmt::format("{} ms is outside {} ms to {} ms", value.count(), low.count(),
                                   high.count()));
@@ -124,6 +125,9 @@ plane_process_options agent_options::plane() const {
           .plugin = plane_plugin,
           .reserve_bytes = plane_reserve_bytes,
           .hold = plane_hold,
+          .peer_timeout = plane_peer_timeout,
+          .copy_slowdown = move_slowdown,
+          .copy_rate_min = move_rate_bytes_min,
           .access_log = plane_access_log,
           .certificate = certificate,
           .key = key,
@@ -164,6 +168,9 @@ void bind_options(config_reader& in, agent_options& x) {
   in.bytes("plane.reserve", x.plane_reserve_bytes, "disk space that extents never use");
   in.duration("plane.hold", x.plane_hold,
               "how long a guest's request may wait for a lease before it fails");
+  in.duration("plane.peer_timeout", x.plane_peer_timeout,
+              "silence of another host's data plane after which it counts as failed; a flush may "
+              "take three times as long");
   in.flag("plane.stop_with_agent", x.plane_stop_with_agent,
           "true: stopping the agent stops the data plane; false: it goes on serving guests");
   in.flag("plane.access_log", x.plane_access_log,
@@ -178,11 +185,11 @@ void bind_options(config_reader& in, agent_options& x) {
   in.bytes("history.size_max", x.history_bytes_max, "disk space of the access history");
   in.duration("history.age_max", x.history_age_max, "age at which access history is erased");
   in.bytes("moves.rate", x.move_rate_bytes,
-           "bytes per second that moves towards this host may use when guests are at ease");
-  in.bytes("moves.rate_min", x.move_rate_bytes_min, "what moves keep when guests are not at ease");
-  in.number(
-      "moves.latency_factor", x.move_latency_factor, 2, 100,
-      "moves back off when guests' p99 read latency rises above so many times its quiet level");
+           "bytes per second that moves towards this host may use at most");
+  in.number("moves.slowdown", x.move_slowdown, 1, 100,
+            "percent by which moves may slow down the guests of this host, to or from it");
+  in.bytes("moves.rate_min", x.move_rate_bytes_min,
+           "bytes per second that moves keep even if guests are slower than that");
   in.duration("sample.interval", x.sample_interval,
               "how often host, volumes and VCIs are measured");
   in.duration("forecast.window", x.forecast_window, "accesses are folded into counts per window");

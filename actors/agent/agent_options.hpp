@@ -33,6 +33,7 @@ struct agent_options {
   std::string plane_plugin;
   std::uint64_t plane_reserve_bytes = 256 * mib;
   std::chrono::milliseconds plane_hold{30'000};
+  std::chrono::milliseconds plane_peer_timeout{3'000};
   bool plane_stop_with_agent = false;
   bool plane_access_log = true;
 
@@ -46,8 +47,8 @@ struct agent_options {
   std::chrono::milliseconds history_age_max{7 * 86'400'000};
 
   std::uint64_t move_rate_bytes = 64 * mib;
-  std::uint64_t move_rate_bytes_min = mib;
-  std::uint64_t move_latency_factor = 2;
+  std::uint64_t move_rate_bytes_min = 4 * mib;
+  std::uint64_t move_slowdown = 10;
 
   std::chrono::milliseconds sample_interval{1000};
   std::chrono::milliseconds forecast_window{1000};

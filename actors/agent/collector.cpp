@@ -43,8 +43,6 @@ void collector_state::sample() {
 
 void collector_state::send_report(const packet<schema::PlaneStatus>* status) {
   auto report = reporter_.report(status);
-  if (status != nullptr)
-    self_->send(parts_.mover, packet<schema::NbsrSample>::seal(report.read().getNbsr()));
   self_->request(parts_.uplink, options_.plane_timeout, report)
       .then(
           [this](const packet<schema::HostWelcome>& wanted) {

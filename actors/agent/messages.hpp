@@ -24,14 +24,15 @@ using status_verb = verb<schema::AgentStatusGet, schema::AgentStatus>;
 /// What an agent asks of its data plane.
 using plane_verbs =
     verbs<verb<schema::Ping, schema::Pong>, verb<schema::PlaneStatusGet, schema::PlaneStatus>,
-          verb<schema::PlaneLogGet, schema::PlaneLog>,
-          verb<schema::PlanePull, schema::PlanePulled>>;
+          verb<schema::PlaneLogGet, schema::PlaneLog>, verb<schema::PlanePull, schema::PlanePulled>,
+          verb<schema::PlaneSuspectsWait, schema::PlaneSuspects>>;
 using plane_actor = plane_verbs::actor;
 
 /// What an agent tells a coordinator.
 using coordinator_verbs =
     verbs<verb<schema::HostHello, schema::HostWelcome>, verb<schema::HostReport, schema::Done>,
-          verb<schema::ForecastReport, schema::Done>>;
+          verb<schema::ForecastReport, schema::Done>,
+          verb<schema::ReplicasSuspected, schema::Done>>;
 using coordinator_actor = coordinator_verbs::actor;
 
 /// The agent's durable memory.
@@ -64,22 +65,21 @@ using forecasts_actor =
 
 /// Copies staged extents to this host in the background.
 ///   AgentMove  -> AgentMoved: once every extent is here; `busy` when too many moves wait.
-///   NbsrSample: the guests' latency, by which moves back off.
 ///   HostWelcome: the rate that the coordinator allows this host.
 ///   job_alarm: go on with that job.
 using move_verbs = verbs<verb<schema::AgentMove, schema::AgentMoved>>;
 using mover_actor =
-    move_verbs::actor::extend<status_verb::signature, compat::one_way<packet<schema::NbsrSample>>,
-                              compat::one_way<packet<schema::HostWelcome>>,
+    move_verbs::actor::extend<status_verb::signature, compat::one_way<packet<schema::HostWelcome>>,
                               compat::one_way<job_alarm>>;
 
 /// The agent's link to whichever coordinator answers.
 ///   HostReport -> HostWelcome: takes the latest measurements; answers what the coordinator last
-///   asked for (all zero while there is none). ForecastReport: passed on, dropped while there is no
-///   coordinator. tick_alarm: say hello or report, whichever is due.
+///   asked for (all zero while there is none). ForecastReport, ReplicasSuspected: passed on,
+///   dropped while there is no coordinator. tick_alarm: say hello or report, whichever is due.
 using uplink_actor =
     verbs<verb<schema::HostReport, schema::HostWelcome>, status_verb>::actor::extend<
-        compat::one_way<packet<schema::ForecastReport>>, compat::one_way<tick_alarm>>;
+        compat::one_way<packet<schema::ForecastReport>>,
+        compat::one_way<packet<schema::ReplicasSuspected>>, compat::one_way<tick_alarm>>;
 
 /// Measures the host, its storage service and its VCIs, and drains the access log.
 ///   tick_alarm: measure. drain_alarm: take records out of the data plane.
@@ -90,6 +90,11 @@ using collector_actor = caf::typed_actor<compat::one_way<tick_alarm>, compat::on
 using supervisor_actor =
     verbs<status_verb>::actor::extend<compat::one_way<tick_alarm>,
                                       compat::signature<packet<schema::Done>, stop_order>>;
+
+/// Hears from the data plane which replicas it waits for, and tells the coordinator.
+///   tick_alarm: ask the data plane, which answers when something has changed. job_alarm: tell the
+///   coordinator again while the suspects of that job remain.
+using sentinel_actor = caf::typed_actor<compat::one_way<tick_alarm>, compat::one_way<job_alarm>>;
 
 /// Tells how the agent is.
 using status_verbs = verbs<status_verb>;

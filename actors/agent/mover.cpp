@@ -11,6 +11,9 @@ namespace foreshift {
 
 namespace {
 
+// A quarter of a second's worth may be saved up: few wake-ups for us.
+constexpr double burst_s = 0.25;
+
 packet<schema::PlanePull> pull_order(const packet<schema::AgentMove>& order, unsigned first,
                                      unsigned count) {
   auto from = order.read();
@@ -33,21 +36,19 @@ std::uint64_t to_us(std::chrono::nanoseconds x) {
 mover_state::mover_state(interface::pointer self, plane_actor plane, const clock_source& clock,
                          mover_options options)
     : self_(self), plane_(std::move(plane)), clock_(clock), options_(options),
-      pace_(options.pace, clock.monotonic_ns()) {}
+      bucket_(options.rate_bytes, options.rate_bytes * burst_s, clock.monotonic_ns()) {}
 
 mover_actor::behavior_type mover_state::make_behavior() {
   return {
       [this](const packet<schema::AgentMove>& order) { return accept(order); },
       [this](const packet<schema::AgentStatusGet>&) {
         return packet<schema::AgentStatus>::make(
-            [&](auto root) { root.setMoveRateNow(static_cast<std::uint64_t>(pace_.rate())); });
-      },
-      [this](const packet<schema::NbsrSample>& x) {
-        pace_.sample(x.read().getReadP99Us(), moved_, clock_.monotonic_ns());
-        moved_ = running_ > 0;
+            [&](auto root) { root.setMoveRateNow(static_cast<std::uint64_t>(bucket_.rate())); });
       },
       [this](const packet<schema::HostWelcome>& x) {
-        pace_.allow(x.read().getMoveRateBytes(), clock_.monotonic_ns());
+        auto allowed = static_cast<double>(x.read().getMoveRateBytes());
+        bucket_.set_rate(allowed > 0 ? std::min(options_.rate_bytes, allowed) : options_.rate_bytes,
+                         clock_.monotonic_ns());
       },
       [this](job_alarm x) { go_on(x.job); },
   };
@@ -93,7 +94,6 @@ void mover_state::go_on(std::uint64_t id) {
     finish(id);
     return;
   }
-  moved_ = true;
   x.pulling = std::min(options_.extents_per_pull, total - x.next);
   self_->request(plane_, options_.pull_timeout, pull_order(x.order, x.next, x.pulling))
       .then([this, id](const packet<schema::PlanePulled>& done) { pulled(id, done); },
@@ -110,7 +110,7 @@ void mover_state::pulled(std::uint64_t id, const packet<schema::PlanePulled>& do
   x.skipped += done.read().getBytesSkipped();
   x.next += x.pulling;
   auto now_ns = clock_.monotonic_ns();
-  auto wait = pace_.charge(bytes, now_ns);
+  auto wait = bucket_.take(static_cast<double>(bytes), now_ns);
   if (x.own)
     wait = std::max(wait, x.own->take(static_cast<double>(bytes), now_ns));
   if (wait.count() == 0 || x.next >= x.order.read().getExtents().size()) {

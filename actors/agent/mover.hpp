@@ -2,10 +2,10 @@
 #pragma once
 
 #include "actors/agent/messages.hpp"
-#include "actors/agent/move_pace.hpp"
 #include "actors/base/errors.hpp"
 #include "actors/base/hosted.hpp"
 #include "core/base/clock.hpp"
+#include "core/limits/limits.hpp"
 
 #include <caf/typed_response_promise.hpp>
 
@@ -19,14 +19,15 @@
 namespace foreshift {
 
 struct mover_options {
-  move_pace_options pace;
+  double rate_bytes = 64.0 * 1024 * 1024; ///< Per second, that all moves towards this host share.
   unsigned extents_per_pull = 4;
   std::size_t moves_running_max = 4;
   std::size_t moves_max = 64; ///< Running and waiting; more is `busy`.
   std::chrono::milliseconds pull_timeout{30'000};
 };
 
-/// Copies staged extents to this host, a few at a time, within the pace. A move that is asked for
+/// Copies staged extents to this host, a few at a time, within the rate (the data
+/// plane itself makes them wait for guests). A move that is asked for
 /// again while it runs is joined, not doubled; one that failed half-way may be asked for again,
 /// because the data plane skips what it has.
 class mover_state {
@@ -67,12 +68,11 @@ private:
   const plane_actor plane_;
   const clock_source& clock_;
   const mover_options options_;
-  move_pace pace_;
+  token_bucket bucket_;
   std::map<std::uint64_t, job> jobs_;
   std::deque<std::uint64_t> waiting_;
   std::size_t running_ = 0;
   std::uint64_t next_id_ = 1;
-  bool moved_ = false; ///< Since the last sample of the guests' latency.
 };
 
 using mover = hosted<mover_state>;

@@ -30,6 +30,9 @@ std::vector<std::string> plane_command(const plane_process_options& options) {
   out.push_back("peer-door=" + options.door);
   out.push_back(fmt::format("reserve={}", options.reserve_bytes));
   out.push_back("hold=" + span(options.hold));
+  out.push_back("peer-timeout=" + span(options.peer_timeout));
+  out.push_back(fmt::format("copy-slowdown={}", options.copy_slowdown));
+  out.push_back(fmt::format("copy-rate-min={}", options.copy_rate_min));
   out.push_back(options.access_log ? "access-log=on" : "access-log=off");
   if (tls) {
     out.push_back("peer-door-cert=" + options.certificate);

@@ -20,6 +20,8 @@ using plane_relay_verbs =
           verb<schema::PlanePull, schema::PlanePulled>, verb<schema::PlaneVerify, schema::Done>,
           verb<schema::PlaneDigest, schema::PlaneDigests>, verb<schema::PlaneCommit, schema::Done>,
           verb<schema::PlaneAbort, schema::Done>, verb<schema::PlaneRetire, schema::Done>,
+          verb<schema::PlaneWatch, schema::Done>, verb<schema::PlaneUnwatch, schema::Done>,
+          verb<schema::PlaneChangedGet, schema::PlaneChanged>,
           verb<schema::PlaneStatusGet, schema::PlaneStatus>,
           verb<schema::PlaneInventoryGet, schema::PlaneInventory>>;
 

@@ -49,6 +49,9 @@ struct plane_process_options {
   std::string plugin;
   std::uint64_t reserve_bytes = 256u << 20;
   std::chrono::milliseconds hold{30'000};
+  std::chrono::milliseconds peer_timeout{3'000};
+  std::uint64_t copy_slowdown = 10; ///< Percent that copies may cost guests.
+  std::uint64_t copy_rate_min = 4u << 20;
   bool access_log = true;
   std::string certificate; ///< PEM files; all three or none.
   std::string key;

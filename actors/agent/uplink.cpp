@@ -26,6 +26,7 @@ uplink_actor::behavior_type uplink_state::make_behavior() {
       },
       [this](const packet<schema::AgentStatusGet>&) { return status(); },
       [this](const packet<schema::ForecastReport>& x) { pass_on(x); },
+      [this](const packet<schema::ReplicasSuspected>& x) { pass_on(x); },
       [this](tick_alarm) { tick(); },
   };
 }
@@ -103,6 +104,17 @@ void uplink_state::pass_on(const packet<schema::ForecastReport>& x) {
             [this](const caf::error& why) {
               --forecasts_in_flight_;
               slog::debug("a forecast was not taken: {}", to_fault(why).detail);
+            });
+}
+
+void uplink_state::pass_on(const packet<schema::ReplicasSuspected>& x) {
+  if (!welcome_)
+    return;
+  self_->request(link().actor, options_.timeout, x)
+      .then([](const packet<schema::Done>&) {},
+            [](const caf::error& why) {
+              slog::warn("the coordinator did not hear of failed replicas: {}",
+                         to_fault(why).detail);
             });
 }
 

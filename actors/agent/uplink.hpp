@@ -60,6 +60,7 @@ private:
   void report();
   void lost(const fault& why);
   void pass_on(const packet<schema::ForecastReport>& x);
+  void pass_on(const packet<schema::ReplicasSuspected>& x);
   void arm(std::chrono::milliseconds after);
   packet<schema::HostHello> introduction() const;
   packet<schema::AgentStatus> status() const;

@@ -7,6 +7,7 @@
 #include "actors/agent/mover.hpp"
 #include "actors/agent/plane_link.hpp"
 #include "actors/agent/plane_supervisor.hpp"
+#include "actors/agent/sentinel.hpp"
 #include "actors/agent/uplink.hpp"
 #include "actors/agent/vault.hpp"
 #include "actors/base/remote.hpp"
@@ -122,9 +123,7 @@ private:
     parts_.supervisor = keep<supervisor_actor>(system_.spawn<supervisor, caf::detached>(
         parts_.plane, std::move(runner), system_clock(), supervisor_options{}));
     mover_options moves;
-    moves.pace.rate_bytes_max = static_cast<double>(options_.move_rate_bytes);
-    moves.pace.rate_bytes_min = static_cast<double>(options_.move_rate_bytes_min);
-    moves.pace.latency_factor = static_cast<double>(options_.move_latency_factor);
+    moves.rate_bytes = static_cast<double>(options_.move_rate_bytes);
     parts_.mover = keep<mover_actor>(system_.spawn<mover>(parts_.plane, system_clock(), moves));
   }
 
@@ -142,6 +141,8 @@ private:
     pace.sample_interval = options_.sample_interval;
     keep<collector_actor>(
         system_.spawn<collector>(around, host_reporter{options_.name, system_clock()}, pace));
+    keep<sentinel_actor>(system_.spawn<sentinel>(parts_.plane, parts_.uplink,
+                                                 sentinel_options{.host = options_.name}));
     status_parts tellers{parts_.supervisor, parts_.vault, parts_.mover, parts_.uplink};
     parts_.status = keep<status_actor>(system_.spawn<agent_status>(
         tellers, status_options{.host = options_.name, .version = version}));

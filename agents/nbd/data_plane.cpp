@@ -6,7 +6,9 @@
 #include "core/base/units.hpp"
 #include "core/volume/nbd_link.hpp"
 
+#include <algorithm>
 #include <array>
+#include <charconv>
 
 namespace foreshift {
 
@@ -14,22 +16,35 @@ namespace {
 
 constexpr std::string_view known_keys =
     "data, host, door, peer-door, peer-door-cert, peer-door-key, peer-door-ca, peer-tls, reserve, "
-    "hold, access-log";
+    "hold, peer-timeout, copy-slowdown, copy-rate-min, access-log";
+
+template <class Value>
+result<void> set_parsed(const std::string& key, const std::string& text, result<Value> parsed,
+                        Value& out) {
+  if (!parsed)
+    return fault{errc::invalid, key + "=" + text + ": " + parsed.error().detail};
+  out = *parsed;
+  return {};
+}
+
+/// "1" to "100".
+result<std::uint64_t> parse_percent(const std::string& text) {
+  std::uint64_t out = 0;
+  auto [end, why] = std::from_chars(text.data(), text.data() + text.size(), out);
+  if (why != std::errc{} || end != text.data() + text.size() || out < 1 || out > 100)
+    return fault{errc::invalid, "must be a whole number from 1 to 100"};
+  return out;
+}
 
 } // namespace
 
 result<void> data_plane_options::set(const std::string& key, const std::string& value) {
-  if (key == "reserve" || key == "hold") {
-    auto bytes = key == "reserve" ? parse_bytes(value) : result<std::uint64_t>{0};
-    auto span = key == "hold" ? parse_duration(value)
-                              : result<std::chrono::milliseconds>{std::chrono::milliseconds{0}};
-    if (!bytes || !span)
-      return fault{errc::invalid,
-                   key + "=" + value + ": " + (bytes ? span.error().detail : bytes.error().detail)};
-    (key == "reserve" ? reserve : *bytes) = *bytes;
-    (key == "hold" ? hold : *span) = *span;
-    return {};
-  }
+  if (key == "reserve" || key == "copy-rate-min")
+    return set_parsed(key, value, parse_bytes(value), key == "reserve" ? reserve : copy_rate_min);
+  if (key == "hold" || key == "peer-timeout")
+    return set_parsed(key, value, parse_duration(value), key == "hold" ? hold : peer_timeout);
+  if (key == "copy-slowdown")
+    return set_parsed(key, value, parse_percent(value), copy_slowdown);
   if (key == "access-log") {
     if (value != "on" && value != "off")
       return fault{errc::invalid, "access-log=" + value + ": must be on or off"};
@@ -73,7 +88,17 @@ result<void> data_plane_options::check() const {
   const auto& tls = peer_door_tls;
   if (!tls.empty() && (tls.certificate.empty() || tls.key.empty() || tls.ca.empty()))
     return fault{errc::invalid, "peer-door-cert=, peer-door-key= and peer-door-ca= go together"};
+  if (copy_rate_min == 0)
+    return fault{errc::invalid, "copy-rate-min= must be more than 0"};
   return {};
+}
+
+slowdown_options data_plane_options::copies() const {
+  slowdown_options out;
+  out.tolerated = static_cast<double>(copy_slowdown) / 100;
+  out.rate_min = std::min(static_cast<double>(copy_rate_min), out.rate_max);
+  out.rate_start = std::max(out.rate_start, out.rate_min);
+  return out;
 }
 
 result<std::unique_ptr<data_plane>> data_plane::open(const data_plane_options& options) {
@@ -88,9 +113,12 @@ result<std::unique_ptr<data_plane>> data_plane::open(const data_plane_options& o
   plane.host = options.host;
   plane.directory = options.data;
   plane.hold = options.hold;
+  plane.copies = options.copies();
   plane.log_capacity = options.access_log ? plane.log_capacity : 0;
   plane.tls = options.peer_door_tls;
   plane.peer_nbd.tls_directory = options.peer_tls;
+  plane.peer_nbd.io_timeout = options.peer_timeout;
+  plane.peer_nbd.connect_timeout = std::min(options.peer_timeout, plane.peer_nbd.connect_timeout);
   auto links = [link = plane.peer_nbd](const link_target& target) {
     return make_nbd_link(target, link);
   };

@@ -22,10 +22,13 @@ public:
   }
 
   result<void> read(std::uint64_t offset, std::span<std::byte> out) override {
+    if (peer_.copy)
+      plane_.pace().yield(out.size());
     auto began = plane_.clock().monotonic_ns();
     auto done = peer_.copy ? peer_.extents->read_verified(offset, out)
                            : peer_.extents->read(peer_.permit, offset, out);
-    plane_.peer_io().note_read(out.size(), plane_.clock().monotonic_ns() - began);
+    auto& counters = peer_.copy ? plane_.copy_io() : plane_.peer_io();
+    counters.note_read(out.size(), plane_.clock().monotonic_ns() - began);
     return noted("read", offset, std::move(done));
   }
 

@@ -239,6 +239,7 @@ constexpr const char* help =
     "peer-tls=DIR           certificates for NBD between data planes; plain TCP is then refused\n"
     "reserve=SIZE           disk space that new copies leave free (default 256MiB)\n"
     "hold=DURATION          how long a request waits for a lease or a lost peer (default 30s)\n"
+    "peer-timeout=DURATION  silence after which another host counts as failed (default 3s)\n"
     "access-log=on|off      note every request, for the forecasts (default on)";
 
 nbdkit_plugin make_plugin() {

@@ -197,7 +197,47 @@ result<void> extent_records::erase_volume(std::uint64_t volume) {
   batch.DeleteRange(extent_key(volume, 0), volume_key(volume, 'f'));
   batch.Delete(volume_key(volume, 'f'));
   batch.Delete(volume_key(volume, 'l'));
+  batch.DeleteRange(watch_key(volume, 0), volume_key(volume, 'x'));
   return write(batch, true);
+}
+
+result<void> extent_records::put_watch(std::uint64_t volume, std::uint64_t since) {
+  rocksdb::WriteBatch batch;
+  batch.Put(watch_key(volume, since), {});
+  return write(batch, true);
+}
+
+result<void> extent_records::put_notes(std::uint64_t volume, std::span<const std::uint64_t> sinces,
+                                       std::uint32_t extent) {
+  rocksdb::WriteBatch batch;
+  for (auto since : sinces)
+    batch.Put(note_key(volume, since, extent), {});
+  return write(batch, true);
+}
+
+result<void> extent_records::erase_watch(std::uint64_t volume, std::uint64_t since) {
+  rocksdb::WriteBatch batch;
+  batch.DeleteRange(watch_key(volume, since), watch_key(volume, since + 1));
+  return write(batch, true);
+}
+
+result<std::map<std::uint64_t, roaring::Roaring>>
+extent_records::watches(std::uint64_t volume) const {
+  std::map<std::uint64_t, roaring::Roaring> out;
+  auto ok = each(volume_key(volume, 'w'), [&](auto key, auto) -> result<void> {
+    auto note = decode_watch_key(key);
+    if (!note)
+      return note.error();
+    // A note that came after its watch had ended has no head before it.
+    if (!note->extent)
+      out[note->since];
+    else if (auto found = out.find(note->since); found != out.end())
+      found->second.add(*note->extent);
+    return {};
+  });
+  if (!ok)
+    return ok.error();
+  return out;
 }
 
 result<void> extent_records::put(std::string_view key, std::string_view value, bool sync) {

@@ -6,6 +6,7 @@
 #include <atomic>
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -24,10 +25,16 @@ namespace foreshift {
 
 /// The durable word on one extent. The numbers are on disk.
 struct extent_record {
-  enum class kind : std::uint8_t { present = 1, staged = 2, retired = 3 };
+  enum class kind : std::uint8_t {
+    present = 1,
+    staged = 2,
+    retired = 3,
+    resync = 4, ///< Staged, over former data that is kept.
+    lost = 5,   ///< Former data that may be stale: never served, good to compare with.
+  };
 
   kind state = kind::present;
-  std::uint64_t move = 0; ///< Staged: its owner. Present: the move that added it; 0: a home's own.
+  std::uint64_t move = 0; ///< Staged, resync: its owner. Present: what added it; 0: a home's own.
 
   friend bool operator==(const extent_record&, const extent_record&) = default;
 };
@@ -70,6 +77,15 @@ public:
   result<void> put_fence(std::uint64_t volume, const fence_state& fence); ///< Synced.
   result<fence_state> fence(std::uint64_t volume) const;                  ///< Epoch 0 when none.
   result<void> erase_volume(std::uint64_t volume);                        ///< Synced.
+
+  // -- extents changed while another host's replica was out, by the version that left it out:
+  // synced
+
+  result<void> put_watch(std::uint64_t volume, std::uint64_t since);
+  result<void> put_notes(std::uint64_t volume, std::span<const std::uint64_t> sinces,
+                         std::uint32_t extent);
+  result<void> erase_watch(std::uint64_t volume, std::uint64_t since);
+  result<std::map<std::uint64_t, roaring::Roaring>> watches(std::uint64_t volume) const;
 
   // -- small records of others
   // -----------------------------------------------------------------------

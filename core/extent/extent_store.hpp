@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -52,10 +53,14 @@ struct io_permit {
       0; ///< Not 0: a mirrored write, good only for extents staged by or added by this move.
 };
 
+/// The canonical bytes of a block's 128-bit XXH3: as good as comparing the blocks.
+inline constexpr std::size_t block_hash_bytes = 16;
+
 struct extent_inventory {
   roaring::Roaring present; ///< Has data here, or was added by a move (perhaps all zeroes).
   roaring::Roaring staged;
   roaring::Roaring retired; ///< Home here by hash, but moved away.
+  roaring::Roaring lost;    ///< Data that may be stale, kept to compare with; not served.
 };
 
 struct disk_space {
@@ -125,6 +130,33 @@ public:
 
   /// XXH3 of each extent's block checksums; 0 for an extent that is all zeroes or absent.
   virtual result<std::vector<std::uint64_t>> digests(std::span<const std::uint32_t> extents) = 0;
+
+  // -- a replica's return
+  // ----------------------------------------------------------------------------
+
+  /// Like `stage`, for extents this host held in sync before it was left out of the map: former
+  /// data stays where it is, as a basis for `differing` and `fill`. From now on it is refused to
+  /// everybody, and neither a crash nor `abort` makes it a replica again: it then is lost data that
+  /// can be staged anew. `refused` for an extent that this or a later move has made a replica.
+  virtual result<void> stage_resync(std::uint64_t move, std::span<const std::uint32_t> extents) = 0;
+
+  /// Per extent the hashes of its blocks, one after the other; none for an extent of zeroes. Every
+  /// block is checked against its checksum (`corrupt`). `refused` for an extent that is no replica.
+  virtual result<std::vector<std::vector<std::byte>>>
+  block_hashes(std::span<const std::uint32_t> extents) = 0;
+
+  /// The blocks of a staged extent that are not what `hashes` (of `block_hashes`) say, or do not
+  /// match their own checksum; those that a mirrored write has filled are left out.
+  virtual result<std::vector<bool>> differing(std::uint64_t move, std::uint32_t extent,
+                                              std::span<const std::byte> hashes) = 0;
+
+  /// Notes each extent that is changed from now on, durably and before the change, under the map
+  /// version that left another host out. `unwatch` ends that and forgets. Both idempotent.
+  virtual result<void> watch(std::uint64_t since) = 0;
+  virtual result<void> unwatch(std::uint64_t since) = 0;
+
+  /// What was changed since; none when this was not watched.
+  virtual std::optional<roaring::Roaring> changed(std::uint64_t since) const = 0;
 
   virtual extent_inventory inventory() const = 0;
   virtual std::vector<std::uint64_t> moves_staged() const = 0;

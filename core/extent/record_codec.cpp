@@ -8,11 +8,20 @@ namespace foreshift {
 namespace {
 
 constexpr std::uint8_t format = 1;
+constexpr std::size_t head_bytes = 10; ///< Of a volume's key: 'v', volume, kind.
 
 template <std::unsigned_integral T>
 void append_big(std::string& out, T value) {
   for (int shift = (sizeof(T) - 1) * 8; shift >= 0; shift -= 8)
     out.push_back(static_cast<char>(value >> shift));
+}
+
+template <std::unsigned_integral T>
+T take_big(std::string_view in) {
+  T out = 0;
+  for (auto byte : in)
+    out = static_cast<T>(out << 8 | static_cast<std::uint8_t>(byte));
+  return out;
 }
 
 template <std::unsigned_integral T>
@@ -77,17 +86,35 @@ std::string extent_key(std::uint64_t volume, std::uint32_t extent) {
   return out;
 }
 
+std::string watch_key(std::uint64_t volume, std::uint64_t since) {
+  auto out = volume_key(volume, 'w');
+  append_big(out, since);
+  return out;
+}
+
+std::string note_key(std::uint64_t volume, std::uint64_t since, std::uint32_t extent) {
+  auto out = watch_key(volume, since);
+  append_big(out, extent);
+  return out;
+}
+
 std::string other_key(std::string_view key) {
   return "k" + std::string(key);
 }
 
 result<std::uint32_t> decode_extent_key(std::string_view key) {
-  constexpr std::size_t head_bytes = 10;
   if (key.size() != head_bytes + sizeof(std::uint32_t))
     return not_a("an extent's key");
-  std::uint32_t out = 0;
-  for (auto byte : key.substr(head_bytes))
-    out = out << 8 | static_cast<std::uint8_t>(byte);
+  return take_big<std::uint32_t>(key.substr(head_bytes));
+}
+
+result<watch_note> decode_watch_key(std::string_view key) {
+  constexpr auto watch_bytes = head_bytes + sizeof(std::uint64_t);
+  if (key.size() != watch_bytes && key.size() != watch_bytes + sizeof(std::uint32_t))
+    return not_a("a watch's key");
+  watch_note out{take_big<std::uint64_t>(key.substr(head_bytes, sizeof(std::uint64_t))), {}};
+  if (key.size() > watch_bytes)
+    out.extent = take_big<std::uint32_t>(key.substr(watch_bytes));
   return out;
 }
 
@@ -104,7 +131,7 @@ result<extent_record> decode_record(std::string_view value) {
   auto version = in.number<std::uint8_t>();
   auto state = in.number<std::uint8_t>();
   auto move = in.number<std::uint64_t>();
-  if (!in.complete() || version != format || state < 1 || state > 3)
+  if (!in.complete() || version != format || state < 1 || state > 5)
     return not_a("an extent's record");
   return extent_record{static_cast<extent_record::kind>(state), move};
 }

@@ -15,6 +15,7 @@ enum class extent_state : std::uint8_t {
   present = 3,
   staged = 4,
   retired = 5,
+  lost = 6, ///< Data that may be stale: refused.
 };
 
 /// The state of every extent of a volume: one byte each, in pages made on first use (16 KiB of

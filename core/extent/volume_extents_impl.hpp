@@ -6,6 +6,7 @@
 #include "core/extent/residency_table.hpp"
 #include "core/extent/segment_file.hpp"
 #include "core/extent/store_disk.hpp"
+#include "core/extent/watch_notes.hpp"
 
 #include <algorithm>
 #include <array>
@@ -37,6 +38,7 @@ struct extent_part {
 ///   volume_open.cpp   opening, healing, forgetting
 ///   volume_io.cpp     requests under a permit
 ///   volume_moves.cpp  staged copies and their life
+///   volume_resync.cpp a replica's return
 ///   volume_reads.cpp  verified reads, digests, figures
 ///   volume_fence.cpp  prepare and promote
 class volume_extents_impl final : public volume_extents {
@@ -63,6 +65,14 @@ public:
   result<void> abort(std::uint64_t move) override;
   result<void> retire(std::span<const std::uint32_t> extents) override;
   result<std::vector<std::uint64_t>> digests(std::span<const std::uint32_t> extents) override;
+  result<void> stage_resync(std::uint64_t move, std::span<const std::uint32_t> extents) override;
+  result<std::vector<std::vector<std::byte>>>
+  block_hashes(std::span<const std::uint32_t> extents) override;
+  result<std::vector<bool>> differing(std::uint64_t move, std::uint32_t extent,
+                                      std::span<const std::byte> hashes) override;
+  result<void> watch(std::uint64_t since) override;
+  result<void> unwatch(std::uint64_t since) override;
+  std::optional<roaring::Roaring> changed(std::uint64_t since) const override;
   extent_inventory inventory() const override;
   std::vector<std::uint64_t> moves_staged() const override;
   std::uint64_t corrupt_blocks() const override;
@@ -76,6 +86,7 @@ private:
   struct staged_copy {
     std::uint64_t move = 0;
     bool broken = false;      ///< Its bitmap died with a process, or it is being freed.
+    bool basis = false;       ///< Over former data, which outlives the move.
     std::vector<bool> filled; ///< Blocks that a mirrored write has filled.
   };
 
@@ -121,6 +132,10 @@ private:
   result<void> may_stage(std::uint64_t move, std::uint32_t extent, bool& already);
   result<void> clear_extent(std::uint32_t extent);
   result<void> prepare_copy(std::uint32_t extent);
+  result<void> check_room(std::size_t extents) const;
+  result<void> enter_staged(std::uint64_t move, std::span<const record_change> fresh);
+  result<void> may_resync(std::uint64_t move, std::uint32_t extent, bool& already);
+  bool has_basis(std::uint32_t extent);
   result<std::uint64_t> store_unfilled(const staged_copy& copy, std::uint64_t base,
                                        std::span<const std::byte> in); ///< Under the stripe.
   result<void> may_commit(std::uint64_t move, std::uint32_t extent, bool& already);
@@ -136,6 +151,7 @@ private:
   residency_table states_;
   std::vector<std::atomic<segment_file*>> segments_;
   std::unique_ptr<intent_log> intents_;
+  watch_notes notes_;
   std::array<std::mutex, 128> stripes_;
 
   std::mutex segments_mutex_;

@@ -56,6 +56,8 @@ result<void> volume_extents_impl::write(io_permit permit, std::uint64_t offset,
   if (!pass)
     return stale(permit);
   return each_part(offset, in.size(), [&](const extent_part& part) {
+    if (auto ok = notes_.note(part.extent); !ok)
+      return ok;
     std::lock_guard lock(stripe(part.extent));
     return write_part(permit, part, in.subspan(part.done, part.length));
   });
@@ -69,6 +71,8 @@ result<void> volume_extents_impl::zero(io_permit permit, std::uint64_t offset,
   if (!pass)
     return stale(permit);
   return each_part(offset, length, [&](const extent_part& part) {
+    if (auto ok = notes_.note(part.extent); !ok)
+      return ok;
     std::lock_guard lock(stripe(part.extent));
     return zero_part(permit, part);
   });

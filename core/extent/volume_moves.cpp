@@ -80,23 +80,35 @@ result<void> volume_extents_impl::stage(std::uint64_t move,
     if (!already)
       fresh.push_back({extent, extent_record{extent_record::kind::staged, move}});
   }
-  auto space = disk_->space();
-  if (!space)
-    return space.error();
-  if (fresh.size() * layout_.extent_bytes > space->free_bytes)
-    return fault{errc::no_space, "staging " + std::to_string(fresh.size())
-                                     + " extents would break the reserve: "
-                                     + format_bytes(space->free_bytes) + " free above it"};
+  if (auto ok = check_room(fresh.size()); !ok)
+    return ok;
   for (const auto& change : fresh)
     if (auto ok = prepare_copy(change.extent); !ok)
       return ok;
+  return enter_staged(move, fresh);
+}
+
+result<void> volume_extents_impl::check_room(std::size_t extents) const {
+  auto space = disk_->space();
+  if (!space)
+    return space.error();
+  if (extents * layout_.extent_bytes > space->free_bytes)
+    return fault{errc::no_space, "staging " + std::to_string(extents)
+                                     + " extents would break the reserve: "
+                                     + format_bytes(space->free_bytes) + " free above it"};
+  return {};
+}
+
+/// Copies whose places are made; durable.
+result<void> volume_extents_impl::enter_staged(std::uint64_t move,
+                                               std::span<const record_change> fresh) {
   if (auto ok = disk_->records->change_extents(layout_.id, fresh); !ok)
     return ok;
   for (const auto& change : fresh) {
     std::lock_guard lock(stripe(change.extent));
     {
       std::lock_guard staging(staging_mutex_);
-      staged_[change.extent] = {move, false,
+      staged_[change.extent] = {move, false, change.record->state == extent_record::kind::resync,
                                 std::vector<bool>(extent_length(change.extent) / block_bytes)};
     }
     change_state(change.extent, extent_state::staged);
@@ -118,6 +130,8 @@ result<std::uint64_t> volume_extents_impl::fill(std::uint64_t move, std::uint32_
     return space.error();
   if (space->free_bytes < in.size())
     return fault{errc::no_space, "a pulled copy would break the reserve"};
+  if (auto ok = notes_.note(extent); !ok)
+    return ok.error();
   std::lock_guard lock(stripe(extent));
   const auto* copy = staged_at(extent);
   if (states_.get(extent) != extent_state::staged || copy->move != move)
@@ -222,11 +236,16 @@ result<void> volume_extents_impl::abort(std::uint64_t move) {
         gone.push_back({extent, std::nullopt});
   }
   for (auto& change : gone) {
+    std::lock_guard lock(stripe(change.extent));
+    auto* copy = staged_at(change.extent);
+    copy->broken = true;
+    if (copy->basis) {
+      change.record = extent_record{extent_record::kind::lost, move};
+      continue;
+    }
     // A home that staged a copy had given the extent away, and is back there.
     if (layout_.is_home(change.extent))
       change.record = extent_record{extent_record::kind::retired, 0};
-    std::lock_guard lock(stripe(change.extent));
-    staged_at(change.extent)->broken = true;
     if (auto ok = clear_extent(change.extent); !ok)
       return ok;
   }
@@ -234,7 +253,10 @@ result<void> volume_extents_impl::abort(std::uint64_t move) {
     return ok;
   for (const auto& change : gone) {
     std::lock_guard lock(stripe(change.extent));
-    change_state(change.extent, change.record ? extent_state::retired : extent_state::foreign);
+    change_state(change.extent, !change.record ? extent_state::foreign
+                                : change.record->state == extent_record::kind::lost
+                                    ? extent_state::lost
+                                    : extent_state::retired);
     std::lock_guard staging(staging_mutex_);
     staged_.erase(change.extent);
   }
@@ -256,7 +278,8 @@ result<void> volume_extents_impl::retire(std::span<const std::uint32_t> extents)
   for (auto extent : *sorted) {
     std::lock_guard lock(stripe(extent));
     auto state = state_of(extent);
-    if (state != extent_state::present && state != extent_state::home_zeroes)
+    if (state != extent_state::present && state != extent_state::home_zeroes
+        && state != extent_state::lost)
       continue;
     // In memory first: no write may make a record after the one that retires the extent.
     change_state(extent, extent_state::retired);
@@ -271,7 +294,7 @@ result<void> volume_extents_impl::retire(std::span<const std::uint32_t> extents)
   for (std::size_t i = 0; i < gone.size(); ++i) {
     auto extent = gone[i].extent;
     std::lock_guard lock(stripe(extent));
-    if (former[i] == extent_state::present)
+    if (former[i] != extent_state::home_zeroes)
       if (auto ok = clear_extent(extent); !ok)
         return ok;
     if (layout_.is_home(extent))

@@ -35,7 +35,8 @@ volume_extents_impl::volume_extents_impl(std::shared_ptr<store_disk> disk,
                                          const volume_layout& layout)
     : disk_(std::move(disk)), layout_(layout), directory_(disk_->volume_path(layout.id)),
       states_(count_extents(layout)),
-      segments_((layout.size_bytes + segment_bytes - 1) / segment_bytes) {
+      segments_((layout.size_bytes + segment_bytes - 1) / segment_bytes),
+      notes_(*disk_->records, layout.id, count_extents(layout)) {
   // nop
 }
 
@@ -74,12 +75,14 @@ result<void> volume_extents_impl::load() {
   extent_inventory found;
   auto scanned = disk_->records->scan(layout_.id, [&](auto extent, const auto& record) {
     using enum extent_record::kind;
-    (record.state == present  ? found.present
-     : record.state == staged ? found.staged
-                              : found.retired)
+    auto copy = record.state == staged || record.state == resync;
+    (record.state == present ? found.present
+     : copy                  ? found.staged
+     : record.state == lost  ? found.lost
+                             : found.retired)
         .add(extent);
-    if (record.state == staged)
-      staged_[extent] = {record.move, true, {}};
+    if (copy)
+      staged_[extent] = {record.move, true, record.state == resync, {}};
   });
   if (!scanned)
     return scanned;
@@ -89,6 +92,10 @@ result<void> volume_extents_impl::load() {
     change_state(extent, extent_state::present);
   for (auto extent : found.staged)
     change_state(extent, extent_state::staged);
+  for (auto extent : found.lost)
+    change_state(extent, extent_state::lost);
+  if (auto ok = notes_.load(); !ok)
+    return ok;
   if (auto ok = free_orphans(found.retired); !ok)
     return ok;
   if (auto ok = heal_interrupted(); !ok)
@@ -102,7 +109,8 @@ result<void> volume_extents_impl::load() {
 }
 
 result<void> volume_extents_impl::load_segments(const extent_inventory& found) {
-  auto all = found.present | found.staged | found.retired;
+  auto needed = found.present | found.staged | found.lost;
+  auto all = needed | found.retired;
   if (!all.isEmpty() && all.maximum() >= extent_count())
     return fault{errc::corrupt,
                  "the database has extents past the end of volume " + std::to_string(layout_.id)};
@@ -123,8 +131,7 @@ result<void> volume_extents_impl::load_segments(const extent_inventory& found) {
     roaring::Roaring of_segment;
     of_segment.addRange(start / layout_.extent_bytes,
                         (start + segment_bytes) / layout_.extent_bytes);
-    if (segment.error().code != errc::corrupt
-        || !((found.present | found.staged) & of_segment).isEmpty())
+    if (segment.error().code != errc::corrupt || needed.intersect(of_segment))
       return segment.error();
   }
   return {};
@@ -229,6 +236,7 @@ void volume_extents_impl::change_state(std::uint32_t extent, extent_state to) {
   keep(sets_.present, extent_state::present);
   keep(sets_.staged, extent_state::staged);
   keep(sets_.retired, extent_state::retired);
+  keep(sets_.lost, extent_state::lost);
 }
 
 segment_file& volume_extents_impl::segment_at(std::uint64_t offset) const {

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "core/limits/limits.hpp"
 
-#include "core/base/error.hpp"
-
 #include <algorithm>
 #include <cmath>
 
@@ -10,7 +8,6 @@ namespace foreshift {
 
 namespace {
 
-constexpr double baseline_step = 0.1; ///< Share of a new sample in the baseline.
 constexpr double wait_max_s = 86'400;
 
 double at_least_zero(double value) {
@@ -45,36 +42,6 @@ void token_bucket::refill(std::int64_t now_ns) {
   }
   if (rate_ == 0)
     tokens_ = burst_;
-}
-
-aimd::aimd(aimd_options options) : options_(options), rate_(options.rate_max) {
-  FORESHIFT_ENSURE(options.rate_min > 0 && options.rate_min <= options.rate_max);
-  FORESHIFT_ENSURE(options.increase >= 0);
-  FORESHIFT_ENSURE(options.decrease > 0 && options.decrease < 1);
-  FORESHIFT_ENSURE(options.latency_factor >= 1);
-}
-
-double aimd::sample(double foreground_p99_us, bool background_active) {
-  auto p99_us = std::isfinite(foreground_p99_us) ? at_least_zero(foreground_p99_us) : 0;
-  auto hurts =
-      background_active && baseline_us_ > 0 && p99_us > baseline_us_ * options_.latency_factor;
-  rate_ = hurts ? std::max(options_.rate_min, rate_ * options_.decrease)
-                : std::min(options_.rate_max, rate_ + options_.increase);
-  learn(p99_us, background_active);
-  return rate_;
-}
-
-void aimd::learn(double foreground_p99_us, bool background_active) {
-  if (foreground_p99_us == 0)
-    return;
-  // The first quiet sample replaces whatever stood in; a stand-in follows the lowest at once.
-  auto first = background_active ? baseline_us_ == 0 : !baseline_is_quiet_;
-  auto lower = foreground_p99_us < baseline_us_;
-  if (first || (lower && !baseline_is_quiet_))
-    baseline_us_ = foreground_p99_us;
-  else if (lower || !background_active)
-    baseline_us_ += baseline_step * (foreground_p99_us - baseline_us_);
-  baseline_is_quiet_ = baseline_is_quiet_ || !background_active;
 }
 
 } // namespace foreshift

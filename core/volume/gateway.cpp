@@ -27,7 +27,8 @@ gateway::gateway(gateway_options options, volume_shape shape, std::shared_ptr<vo
                  const clock_source& clock)
     : options_(std::move(options)), shape_(std::move(shape)), local_(std::move(local)),
       links_(std::move(links)), intents_(intents), log_(log), clock_(clock),
-      homes_(home_table::make(shape_)), view_(std::make_shared<route_view>()), gate_(clock) {}
+      homes_(home_table::make(shape_)), health_(options_.suspects, shape_.id),
+      view_(std::make_shared<route_view>()), gate_(clock) {}
 
 std::int64_t gateway::deadline(std::int64_t began_ns) const {
   return began_ns + ns(options_.hold);
@@ -61,13 +62,14 @@ result<void> gateway::run(std::int64_t deadline_ns, const std::function<attempt(
   }
 }
 
-/// Call without a pin: being fenced changes the view.
-gateway::attempt gateway::judge(std::uint64_t epoch, result<void> done) {
+/// Call without a pin: being fenced changes the view. A replica whose disk failed is worth waiting
+/// for when the map can do without it.
+gateway::attempt gateway::judge(std::uint64_t epoch, result<void> done, bool replicated) {
   if (done)
     return {done};
   if (done.error().code == errc::refused)
     fenced(epoch, done.error());
-  return {done, peer_is_away(done.error())};
+  return {done, replicated ? replica_failed(done.error()) : peer_is_away(done.error())};
 }
 
 result<void> gateway::read(std::uint32_t vci, std::uint64_t offset, std::span<std::byte> out) {
@@ -77,9 +79,9 @@ result<void> gateway::read(std::uint32_t vci, std::uint64_t offset, std::span<st
   {
     auto view = enter(deadline(began));
     if (view) {
-      replica_io io{**view, local_.get()};
-      local = io.reads_locally(offset, out.size());
-      done = io.read(offset, out);
+      auto to = io(**view);
+      local = to.reads_locally(offset, out.size());
+      done = to.read(offset, out);
     } else {
       return finish(access_op::read, vci, offset, out.size(), began, false, view.error());
     }
@@ -101,9 +103,9 @@ gateway::attempt gateway::read_settled(std::int64_t deadline_ns, std::uint64_t o
   if (!view)
     return {view.error()};
   auto epoch = (*view)->epoch;
-  auto done = replica_io{**view, local_.get()}.read_any(offset, out);
+  auto done = io(**view).read_any(offset, out);
   view->release();
-  return judge(epoch, done);
+  return judge(epoch, done, false);
 }
 
 result<void> gateway::write(std::uint32_t vci, std::uint64_t offset,
@@ -139,15 +141,15 @@ result<void> gateway::change(std::int64_t deadline_ns, std::uint64_t offset, std
         lock.reset();
         continue;
       }
-      replica_io io{*view, local_.get()};
-      auto targets = io.write_targets(offset, length);
+      auto to = io(*view);
+      auto targets = to.write_targets(offset, length);
       local = targets.local_only;
       if (targets.replicas > 1 && !intent)
         intent = intents_.begin(shape_.id, offset, length);
-      auto done = in ? io.write(offset, {in, length}) : io.zero(offset, length);
+      auto done = in ? to.write(offset, {in, length}) : to.zero(offset, length);
       auto epoch = view->epoch;
       view.release();
-      return judge(epoch, std::move(done));
+      return judge(epoch, std::move(done), targets.replicas > 1);
     }
   };
   auto done = run(deadline_ns, once);
@@ -167,9 +169,9 @@ result<void> gateway::flush() {
     if (!view)
       return {view.error()};
     auto epoch = (*view)->epoch;
-    auto flushed = replica_io{**view, local_.get()}.flush();
+    auto flushed = io(**view).flush();
     view->release();
-    return judge(epoch, std::move(flushed));
+    return judge(epoch, std::move(flushed), shape_.replicas > 1);
   });
   counters_.flushes.fetch_add(1, std::memory_order_relaxed);
   if (!done) {

@@ -19,6 +19,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <set>
 #include <span>
 #include <string>
 #include <vector>
@@ -31,6 +32,7 @@ struct gateway_options {
   std::chrono::milliseconds retry_pause{100};     ///< Between attempts at a lost peer.
   std::chrono::milliseconds drain_timeout{10000}; ///< For requests begun before a change to finish.
   std::uint32_t volume_slot = 0;                  ///< In access notes.
+  suspect_board* suspects = nullptr; ///< Told of replicas that do not answer; outlives the gateway.
 };
 
 /// Where peers are and how to talk to them.
@@ -77,6 +79,10 @@ public:
   /// Whether `serve(epoch)` would switch.
   bool standing_by(std::uint64_t epoch) const;
 
+  /// Whether `adopt` of that version would be taken: `refused` unless primary at `epoch`,
+  /// `precondition` when a later version is in use.
+  result<void> may_adopt(std::uint64_t epoch, std::uint64_t version) const;
+
   /// The standby of `epoch` becomes primary and held requests go on. Mirrors of older epochs end.
   void serve(std::uint64_t epoch);
 
@@ -118,6 +124,10 @@ public:
   /// Makes the replicas of a range equal, with writes to it held.
   result<void> repair(std::uint64_t offset, std::uint64_t length);
 
+  /// Asks replicas under suspicion whether they answer again, except those of `away`; adds those
+  /// that still do not.
+  void ask_suspects(std::set<std::string>& away);
+
   /// Ranges that failed on some replica since they were last equal.
   std::size_t torn() const { return torn_count_.load(); }
   result<void> repair_torn();
@@ -141,7 +151,7 @@ private:
 
   result<pin> enter(std::int64_t deadline_ns);
   result<void> run(std::int64_t deadline_ns, const std::function<attempt()>& once);
-  attempt judge(std::uint64_t epoch, result<void> done);
+  attempt judge(std::uint64_t epoch, result<void> done, bool replicated);
   attempt read_settled(std::int64_t deadline_ns, std::uint64_t offset, std::span<std::byte> out);
   result<void> change(std::int64_t deadline_ns, std::uint64_t offset, std::uint64_t length,
                       const std::byte* in, bool& local);
@@ -155,6 +165,7 @@ private:
   struct draining;
   std::optional<draining> begin_drain(std::uint64_t epoch);
   result<void> wait_older(std::uint64_t generation);
+  replica_io io(const route_view& view) const { return {view, local_.get(), health_}; }
   route_view make_view(LeaseState state, std::uint64_t epoch,
                        std::shared_ptr<const placement_map> placement);
   host_route route_to(const std::string& host, std::uint64_t epoch, std::uint64_t move);
@@ -168,6 +179,7 @@ private:
   access_ring& log_;
   const clock_source& clock_;
   const std::shared_ptr<const home_table> homes_;
+  const replica_health health_;
 
   view_cell<route_view> view_;
   range_lock writes_;

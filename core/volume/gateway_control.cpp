@@ -17,7 +17,7 @@ fault not_primary(const volume_shape& shape, const std::string& host, std::uint6
 
 result<void> connect_all(const route_view& view) {
   for (const auto& route : view.routes)
-    if (route.link)
+    if (route.link && route.in_sync)
       if (auto done = route.link->connect(); !done)
         return done;
   return {};
@@ -54,7 +54,7 @@ host_route gateway::route_to(const std::string& host, std::uint64_t epoch, std::
   if (!mark)
     mark = std::make_shared<flush_mark>();
   if (host == options_.host)
-    return {nullptr, mark};
+    return {nullptr, mark, host};
   auto known = peers_.find(host);
   link_target target{host,          known == peers_.end() ? std::string{} : known->second,
                      shape_.id,     epoch,
@@ -62,7 +62,7 @@ host_route gateway::route_to(const std::string& host, std::uint64_t epoch, std::
   auto& link = open_links_[target];
   if (!link)
     link = links_(target);
-  return {link, mark};
+  return {link, mark, host};
 }
 
 route_view gateway::make_view(LeaseState state, std::uint64_t epoch,
@@ -74,6 +74,7 @@ route_view gateway::make_view(LeaseState state, std::uint64_t epoch,
 /// Under `control_`.
 std::uint64_t gateway::install(route_view next) {
   auto generation = view_.install(std::make_shared<const route_view>(std::move(next)));
+  health_.keep(*view_.current());
   gate_.wake();
   return generation;
 }
@@ -155,34 +156,6 @@ bool gateway::resume(LeaseState state, std::uint64_t epoch, const placement_map&
   return held;
 }
 
-result<void> gateway::repair_noted(const route_view& view) {
-  for (const auto& noted : intents_.of(shape_.id))
-    if (auto done = replica_io{view, local_.get()}.repair(noted.offset, noted.length); !done)
-      return done;
-  return {};
-}
-
-result<void> gateway::recover() {
-  auto now = view_.current();
-  if (!now->recovering)
-    return {};
-  if (auto done = repair_noted(*now); !done) {
-    if (done.error().code == errc::refused)
-      fenced(now->epoch, done.error());
-    return done;
-  }
-  std::lock_guard lock{control_};
-  if (view_.current() != now)
-    return {};
-  slog::info("volume {} made replicas of interrupted writes equal host={} writes={}", shape_.name,
-             options_.host, intents_.of(shape_.id).size());
-  intents_.clear(shape_.id);
-  auto next = *now;
-  next.recovering = false;
-  install(std::move(next));
-  return {};
-}
-
 struct gateway::draining {
   std::shared_ptr<const route_view> view;
   std::uint64_t generation;
@@ -202,7 +175,7 @@ std::optional<gateway::draining> gateway::begin_drain(std::uint64_t epoch) {
 bool gateway::drain_if_idle(std::uint64_t epoch) {
   auto begun = begin_drain(epoch);
   return begun && view_.drain(begun->generation, std::chrono::nanoseconds{0}) && intents_.empty()
-         && replica_io{*begun->view, local_.get()}.flushed(flush_scope::own);
+         && io(*begun->view).flushed(flush_scope::own);
 }
 
 result<void> gateway::drain(std::uint64_t epoch) {
@@ -223,7 +196,7 @@ result<void> gateway::drain(std::uint64_t epoch) {
   }
   // What this holder inherited unflushed the next one inherits too, so an idle volume flushes
   // nothing.
-  return replica_io{*begun->view, local_.get()}.flush(flush_scope::own);
+  return io(*begun->view).flush(flush_scope::own);
 }
 
 void gateway::release(std::uint64_t epoch) {
@@ -252,6 +225,16 @@ void gateway::fenced(std::uint64_t epoch, const fault& why) {
   release(epoch);
 }
 
+result<void> gateway::may_adopt(std::uint64_t epoch, std::uint64_t version) const {
+  auto now = view_.current();
+  if (now->epoch != epoch || now->state != LeaseState::PRIMARY)
+    return not_primary(shape_, options_.host, epoch);
+  if (now->placement->version() > version)
+    return fault{errc::precondition, "volume '" + shape_.name + "' already uses map version "
+                                         + std::to_string(now->placement->version())};
+  return {};
+}
+
 result<void> gateway::adopt(std::uint64_t epoch, const placement_map& placement,
                             const peer_addresses& peers, std::span<const std::uint32_t> settle) {
   auto map = std::make_shared<const placement_map>(placement);
@@ -262,11 +245,8 @@ result<void> gateway::adopt(std::uint64_t epoch, const placement_map& placement,
     auto held = writes_.acquire(extent_ranges(shape_, settle));
     std::lock_guard lock{control_};
     auto now = view_.current();
-    if (now->epoch != epoch || now->state != LeaseState::PRIMARY)
-      return not_primary(shape_, options_.host, epoch);
-    if (now->placement->version() > placement.version())
-      return fault{errc::precondition, "volume '" + shape_.name + "' already uses map version "
-                                           + std::to_string(now->placement->version())};
+    if (auto may = may_adopt(epoch, placement.version()); !may)
+      return may;
     for (const auto& [name, address] : peers)
       peers_[name] = address;
     auto next = make_view(now->state, epoch, map);
@@ -316,47 +296,8 @@ result<void> gateway::mirror_off(std::uint64_t move) {
   return wait_older(generation);
 }
 
-result<void> gateway::equalise(std::uint64_t epoch, std::uint32_t extent) {
-  std::shared_ptr<const route_view> view;
-  {
-    std::lock_guard lock{control_};
-    view = standby_ && standby_->epoch == epoch ? standby_ : view_.current();
-  }
-  auto offset = std::uint64_t{extent} * shape_.extent_bytes;
-  auto length = std::min<std::uint64_t>(shape_.extent_bytes, shape_.size_bytes - offset);
-  return replica_io{*view, local_.get()}.repair(offset, length);
-}
-
 range_lock::guard gateway::lock_extents(std::span<const std::uint32_t> extents) {
   return writes_.acquire(extent_ranges(shape_, extents));
-}
-
-result<void> gateway::repair(std::uint64_t offset, std::uint64_t length) {
-  auto lock = writes_.acquire(offset, length);
-  auto view = view_.acquire();
-  if (view->state != LeaseState::PRIMARY)
-    return not_primary(shape_, options_.host, view->epoch);
-  return replica_io{*view, local_.get()}.repair(offset, length);
-}
-
-result<void> gateway::repair_torn() {
-  std::vector<std::uint32_t> slots;
-  {
-    std::lock_guard lock{torn_mutex_};
-    slots = torn_;
-  }
-  for (const auto& noted : intents_.of(shape_.id)) {
-    if (std::find(slots.begin(), slots.end(), noted.slot) == slots.end())
-      continue;
-    if (auto done = repair(noted.offset, noted.length); !done)
-      return done;
-    std::lock_guard lock{torn_mutex_};
-    if (std::erase(torn_, noted.slot) == 0)
-      continue;
-    torn_count_.store(torn_.size());
-    intents_.end(noted.slot);
-  }
-  return {};
 }
 
 } // namespace foreshift

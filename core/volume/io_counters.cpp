@@ -15,12 +15,14 @@ std::uint32_t latency_histogram::bucket_of(std::int64_t ns) {
 void io_counters::note_read(std::uint64_t bytes, std::int64_t took_ns) {
   reads.fetch_add(1, std::memory_order_relaxed);
   read_bytes.fetch_add(bytes, std::memory_order_relaxed);
+  busy_ns.fetch_add(took_ns, std::memory_order_relaxed);
   read_latency.add(took_ns);
 }
 
 void io_counters::note_write(std::uint64_t bytes, std::int64_t took_ns) {
   writes.fetch_add(1, std::memory_order_relaxed);
   write_bytes.fetch_add(bytes, std::memory_order_relaxed);
+  busy_ns.fetch_add(took_ns, std::memory_order_relaxed);
   write_latency.add(took_ns);
 }
 

@@ -33,6 +33,7 @@ struct io_counters {
   std::atomic<std::uint64_t> write_bytes{0};
   std::atomic<std::uint64_t> flushes{0};
   std::atomic<std::uint64_t> errors{0};
+  std::atomic<std::int64_t> busy_ns{0}; ///< Sum of the times of reads and writes.
   latency_histogram read_latency;
   latency_histogram write_latency;
 

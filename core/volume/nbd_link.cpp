@@ -18,6 +18,9 @@ constexpr std::size_t idle_connections_max = 16;
 constexpr std::chrono::microseconds spin_time{60};
 constexpr std::uint64_t spin_bytes_max = 64u << 10;
 
+// A disk with much to write is slow, not dead.
+constexpr int flush_patience = 3;
+
 enum class command_kind { read, write, zero, flush };
 
 struct command {
@@ -106,7 +109,8 @@ private:
       return nbd_fault(h.get(), where_);
     bool alone = in_flight_.fetch_add(1) == 0;
     bool spin = alone && x.kind != command_kind::flush && x.length <= spin_bytes_max;
-    auto done = nbd_await(h.get(), cookie, options_.io_timeout, where_,
+    auto timeout = options_.io_timeout * (x.kind == command_kind::flush ? flush_patience : 1);
+    auto done = nbd_await(h.get(), cookie, timeout, where_,
                           spin ? spin_time : std::chrono::microseconds{0});
     in_flight_.fetch_sub(1);
     // After a time-out the connection still owns the caller's buffer: it is closed, not pooled.

@@ -11,8 +11,8 @@ namespace foreshift {
 
 struct nbd_link_options {
   std::string tls_directory; ///< Certificates for libnbd; empty: plain TCP.
-  std::chrono::milliseconds connect_timeout{3000};
-  std::chrono::milliseconds io_timeout{10000};
+  std::chrono::milliseconds connect_timeout{1000};
+  std::chrono::milliseconds io_timeout{3000}; ///< For a request; a flush gets three times that.
 };
 
 /// Export name of a peer session: "peer:VOLUME:EPOCH:HOLDER:MOVE".

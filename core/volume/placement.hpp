@@ -8,6 +8,7 @@
 #include "schemas/volume.capnp.h"
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <span>
@@ -17,6 +18,14 @@
 #include <vector>
 
 namespace foreshift {
+
+/// What a host held in sync when it failed. The data it still has is a basis for its return.
+struct lost_replica {
+  std::uint64_t since = 0;  ///< Map version that first left the host out.
+  roaring::Roaring extents; ///< Empty while the host only has to give up what was lost.
+
+  friend bool operator==(const lost_replica&, const lost_replica&) = default;
+};
 
 /// Volume -> for every extent the hosts that hold it in sync. A value: changing it makes the next
 /// version; a copy is one reference count. Extents in no exception are at home. Const calls are
@@ -49,11 +58,20 @@ public:
 
   bool holds(std::string_view host, std::uint32_t extent) const;
 
-  /// Every host named by homes, exceptions or retiring: the set a flip seals.
+  /// Everything `host` holds in sync.
+  roaring::Roaring in_sync(std::string_view host) const;
+
+  /// Hosts that hold anything in sync.
+  host_set hosts_in_sync() const;
+
+  /// The set a flip seals: hosts that hold anything in sync or may still be read as retiring. A
+  /// lost host without anything in sync is left out: nothing is acknowledged or read without the
+  /// hosts in sync, and those are sealed.
   host_set hosts_to_seal() const;
 
-  /// Next version, in which `host` also holds `extents` (those it already holds are unchanged). A
-  /// note that `host` is still retiring one of them is dropped: a fresh copy must not be freed.
+  /// Next version, in which `host` also holds `extents` (those it already holds are unchanged) and
+  /// has not lost them any more. A note that `host` is still retiring one of them is dropped: a
+  /// fresh copy must not be freed.
   placement_map with_replica(std::string_view host, std::span<const std::uint32_t> extents) const;
 
   /// Next version, in which `host` no longer holds `extents` (those it does not hold are
@@ -65,6 +83,21 @@ public:
   /// Next version, in which `host` has confirmed the retirement of `extents`.
   placement_map without_retiring(std::string_view host,
                                  std::span<const std::uint32_t> extents) const;
+
+  /// Next version, in which `host` failed: all it held in sync is lost, since this version (or,
+  /// where something of it was lost already, since then). `precondition`, with the number of
+  /// extents, when one would be left without a replica.
+  result<placement_map> with_lost(std::string_view host) const;
+
+  /// Next version, in which `extents` are not awaited back at `host`, because others hold them for
+  /// good: what was lost of them is noted as retiring there.
+  placement_map without_lost(std::string_view host, std::span<const std::uint32_t> extents) const;
+
+  /// Failed hosts, until everything is back or given up.
+  const std::map<std::string, lost_replica, std::less<>>& lost() const;
+
+  /// Extents with fewer in-sync replicas than the replication factor.
+  roaring::Roaring degraded() const;
 
   /// In-sync hosts of every extent that is not at home.
   const std::map<host_set, roaring::Roaring>& exceptions() const;

@@ -4,6 +4,7 @@
 #include "core/base/log.hpp"
 
 #include <algorithm>
+#include <set>
 
 namespace foreshift {
 
@@ -22,6 +23,12 @@ std::function<bool(std::uint32_t)> home_test(const volume_shape& shape, const st
     auto partition = extent / per_partition;
     return partition < homes->of_partition.size() && set_has[homes->of_partition[partition]];
   };
+}
+
+/// For copies, which the other side makes wait on purpose.
+nbd_link_options patient(nbd_link_options x) {
+  x.io_timeout *= 5;
+  return x;
 }
 
 std::vector<mirror_order> decode_mirrors(const std::vector<packet<schema::PlaneMirror>>& records,
@@ -57,10 +64,13 @@ result<std::unique_ptr<plane>> plane::open(plane_options options, extent_store& 
 plane::plane(plane_options options, extent_store& store, door::io_thread& io, link_factory links,
              const clock_source& clock, std::unique_ptr<write_intents> intents)
     : options_(std::move(options)), store_(store), io_(io), links_(std::move(links)), clock_(clock),
-      records_(store), intents_(std::move(intents)), log_(options_.log_capacity),
-      started_ms_(clock.wall_ms()) {}
+      records_(store), intents_(std::move(intents)), log_(options_.log_capacity), suspects_(clock),
+      copies_(patient(options_.peer_nbd), clock), started_ms_(clock.wall_ms()),
+      pace_(
+          options_.copies, [this] { return foreground(); }, clock) {}
 
 plane::~plane() {
+  pace_.stop();
   {
     std::lock_guard lock{mutex_};
     stopping_ = true;
@@ -90,6 +100,19 @@ result<void> plane::restore() {
                   to_string(done.error()));
   }
   return {};
+}
+
+foreground_totals plane::foreground() const {
+  foreground_totals out;
+  auto add = [&out](const io_counters& x) {
+    out.requests += x.reads.load(std::memory_order_relaxed);
+    out.requests += x.writes.load(std::memory_order_relaxed);
+    out.busy_ns += x.busy_ns.load(std::memory_order_relaxed);
+  };
+  add(peer_io_);
+  for (const auto& volume : volumes())
+    add(volume->gate->counters());
+  return out;
 }
 
 result<void> plane::restore_lease(plane_volume& volume) {
@@ -137,6 +160,7 @@ result<std::shared_ptr<plane_volume>> plane::build(const volume_shape& shape) {
   gate.host = options_.host;
   gate.hold = options_.hold;
   gate.volume_slot = out->slot;
+  gate.suspects = &suspects_;
   out->gate = std::make_shared<gateway>(gate, shape, out->extents, links_, *intents_, log_, clock_);
   return out;
 }
@@ -214,6 +238,9 @@ void plane::mend() {
   while (!stopping_) {
     auto all = volumes_;
     lock.unlock();
+    suspects_.expire();
+    copies_.expire();
+    std::set<std::string> away;
     for (const auto& [id, volume] : all) {
       auto done = volume->gate->recover();
       if (done && volume->gate->torn() > 0)
@@ -221,6 +248,7 @@ void plane::mend() {
       if (!done)
         slog::warn("volume {} cannot make its replicas equal yet host={}: {}", volume->shape.name,
                    options_.host, done.error().detail);
+      volume->gate->ask_suspects(away);
     }
     lock.lock();
     stop_changed_.wait_for(lock, mend_pause, [this] { return stopping_; });

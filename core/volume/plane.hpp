@@ -5,10 +5,13 @@
 #include "core/door/door.hpp"
 #include "core/extent/extent_store.hpp"
 #include "core/volume/access_ring.hpp"
+#include "core/volume/copy_links.hpp"
+#include "core/volume/copy_pace.hpp"
 #include "core/volume/gateway.hpp"
 #include "core/volume/io_counters.hpp"
 #include "core/volume/nbd_link.hpp"
 #include "core/volume/plane_records.hpp"
+#include "core/volume/suspects.hpp"
 #include "core/volume/write_intents.hpp"
 #include "schemas/plane.capnp.h"
 
@@ -30,6 +33,7 @@ struct plane_options {
   std::chrono::milliseconds hold{30000};
   door::tls_files tls{};               ///< For the doors of peers.
   nbd_link_options peer_nbd{};         ///< For the NBD faces of peers.
+  slowdown_options copies{};           ///< What copies may cost guests.
   std::size_t log_capacity = 1u << 18; ///< Access records kept until somebody takes them.
 };
 
@@ -73,7 +77,11 @@ public:
   plane_records& records() { return records_; }
   access_ring& log() { return log_; }
   const clock_source& clock() const { return clock_; }
+  suspect_board& suspects() { return suspects_; }
+  copy_links& copies() { return copies_; }
   io_counters& peer_io() { return peer_io_; }
+  io_counters& copy_io() { return copy_io_; }
+  copy_pace& pace() { return pace_; }
   std::int64_t started_ms() const { return started_ms_; }
 
   /// Creates the volume or checks that it has this shape (`invalid` if not). Durable.
@@ -123,6 +131,7 @@ private:
   result<void> restore_lease(plane_volume& volume);
   result<std::shared_ptr<plane_volume>> build(const volume_shape& shape);
   void mend();
+  foreground_totals foreground() const;
 
   const plane_options options_;
   extent_store& store_;
@@ -132,7 +141,10 @@ private:
   plane_records records_;
   std::unique_ptr<write_intents> intents_;
   access_ring log_;
-  io_counters peer_io_;
+  suspect_board suspects_;
+  copy_links copies_;
+  io_counters peer_io_; ///< Served to other hosts' gateways,
+  io_counters copy_io_; ///< and to their moves.
   const std::int64_t started_ms_;
 
   struct peer_entry {
@@ -146,6 +158,7 @@ private:
   std::map<std::uint32_t, client_row> clients_;
   std::vector<std::uint64_t> slots_;
   std::uint32_t vcis_ = 0;
+  copy_pace pace_;
 
   std::condition_variable stop_changed_;
   bool stopping_ = false;

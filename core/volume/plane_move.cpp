@@ -40,11 +40,14 @@ plane_service::acknowledged plane_service::adopt(schema::PlaneAdopt::Reader in) 
   if (auto known = inside(volume.shape, settle); !known)
     return known.error();
   std::lock_guard control{volume.control};
-  auto adopted = volume.gate->adopt(in.getEpoch(), *placement, plane_.nbd_addresses(), settle);
-  if (!adopted)
-    return adopted.error();
-  return ended(plane_.records().put_map(volume.shape.id, in.getEpoch(),
-                                        packet<schema::Placement>::seal(in.getPlacement())));
+  if (auto may = volume.gate->may_adopt(in.getEpoch(), placement->version()); !may)
+    return may.error();
+  // Recorded first: after a restart the former map might name a host that has missed writes since.
+  auto recorded = plane_.records().put_map(volume.shape.id, in.getEpoch(),
+                                           packet<schema::Placement>::seal(in.getPlacement()));
+  if (!recorded)
+    return recorded.error();
+  return ended(volume.gate->adopt(in.getEpoch(), *placement, plane_.nbd_addresses(), settle));
 }
 
 plane_service::acknowledged plane_service::stage(schema::PlaneStage::Reader in) {
@@ -54,7 +57,9 @@ plane_service::acknowledged plane_service::stage(schema::PlaneStage::Reader in) 
   auto extents = extents_of(in.getExtents());
   if (auto known = inside((*volume)->shape, extents); !known)
     return known.error();
-  return ended((*volume)->extents->stage(in.getMove(), extents));
+  auto& store = *(*volume)->extents;
+  return ended(in.getResync() ? store.stage_resync(in.getMove(), extents)
+                              : store.stage(in.getMove(), extents));
 }
 
 /// The destination may never have seen this lease: it must hold the epoch before it takes writes of
@@ -107,37 +112,6 @@ plane_service::acknowledged plane_service::mirror(schema::PlaneMirror::Reader in
   if (auto done = plane_.records().put_mirror(packet<schema::PlaneMirror>::seal(in)); !done)
     return done.error();
   return ended(gate.mirror_on(in.getEpoch(), order, plane_.nbd_addresses()));
-}
-
-plane_service::answered<schema::PlanePulled> plane_service::pull(schema::PlanePull::Reader in) {
-  auto found = plane_.find(in.getVolume());
-  if (!found)
-    return found.error();
-  auto& volume = **found;
-  auto extents = extents_of(in.getExtents());
-  if (auto known = inside(volume.shape, extents); !known)
-    return known.error();
-  auto source = in.getSource();
-  std::string host = source.getName().cStr();
-  std::vector<std::uint32_t> filled = extents;
-  // Extents of zeroes need no copying: a fresh staged copy is zeroes. Without an answer, copy them
-  // all.
-  if (auto digests = digests_at(host, volume, extents, peer_timeout); digests) {
-    filled.clear();
-    for (std::size_t i = 0; i < extents.size(); ++i)
-      if ((*digests)[i] != 0)
-        filled.push_back(extents[i]);
-  }
-  pull_source from{host, source.getNbd().cStr(), plane_.options().peer_nbd};
-  auto totals = pull_extents(from, in.getMove(), filled, *volume.extents);
-  if (!totals)
-    return totals.error();
-  if (auto synced = volume.extents->sync_staged(in.getMove()); !synced)
-    return synced.error();
-  return packet<schema::PlanePulled>::make([&](auto out) {
-    out.setBytesCopied(totals->bytes_copied);
-    out.setBytesSkipped(totals->bytes_skipped);
-  });
 }
 
 plane_service::acknowledged plane_service::verify(schema::PlaneVerify::Reader in) {

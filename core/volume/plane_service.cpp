@@ -27,7 +27,7 @@ std::vector<std::uint32_t> extents_of(capnp::List<std::uint32_t>::Reader in) {
 }
 
 plane_service::plane_service(plane& host)
-    : plane_(host), slow_(slow_threads), quick_(quick_threads) {
+    : plane_(host), helpers_(slow_threads), slow_(slow_threads), quick_(quick_threads) {
   routes();
 }
 
@@ -69,10 +69,16 @@ void plane_service::routes() {
   on<schema::PlaneCommit>(slow_, false, &self::commit);
   on<schema::PlaneAbort>(slow_, false, &self::abort);
   on<schema::PlaneRetire>(slow_, false, &self::retire);
+  on<schema::PlaneWatch>(quick_, false, &self::watch);
+  on<schema::PlaneUnwatch>(quick_, false, &self::unwatch);
+  on<schema::PlaneChangedGet>(quick_, false, &self::changed);
+  on<schema::PlaneBlockHashes>(slow_, true, &self::block_hashes);
 }
 
 void plane_service::handle(plane_door through, door::envelope request, const door::peer& from,
                            door::answer reply) {
+  if (through == plane_door::agent && suspects_wait(request, reply))
+    return;
   auto found = routes_.find(request.type);
   if (found == routes_.end())
     return reply(fault{errc::malformed, "a data plane does not know this request"});

@@ -4,6 +4,7 @@
 #include "core/codec/packet.hpp"
 #include "core/door/door.hpp"
 #include "core/volume/plane.hpp"
+#include "core/volume/pull.hpp"
 #include "core/volume/worker_pool.hpp"
 #include "schemas/door.capnp.h"
 #include "schemas/plane.capnp.h"
@@ -11,6 +12,7 @@
 #include <cstdint>
 #include <functional>
 #include <map>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -19,7 +21,7 @@ namespace foreshift {
 /// Which door a request came through.
 enum class plane_door {
   agent, ///< This host's agent: every verb.
-  peer,  ///< Other planes: PlaneDrain, PlanePromote, PlaneDigest, Ping.
+  peer,  ///< Other planes: PlaneDrain, PlanePromote, PlaneDigest, PlaneBlockHashes, Ping.
 };
 
 /// Answers the verbs of schemas/plane.capnp. Requests run on worker threads: those on the path of a
@@ -87,6 +89,19 @@ private:
   result<void> fence_mirror(plane_volume& volume, std::uint64_t epoch,
                             const std::string& destination);
 
+  // plane_resync.cpp
+  acknowledged watch(schema::PlaneWatch::Reader in);
+  acknowledged unwatch(schema::PlaneUnwatch::Reader in);
+  answered<schema::PlaneChanged> changed(schema::PlaneChangedGet::Reader in);
+  answered<schema::PlaneBlocks> block_hashes(schema::PlaneBlockHashes::Reader in);
+  bool suspects_wait(const door::envelope& request, door::answer& reply);
+  std::vector<std::uint32_t> nonzero(const std::string& source, plane_volume& volume,
+                                     const std::vector<std::uint32_t>& extents);
+  result<std::vector<pull_range>> compare(const std::string& source, plane_volume& volume,
+                                          schema::PlanePull::Reader in);
+  result<void> compare_blocks(const std::string& source, plane_volume& volume, std::uint64_t move,
+                              std::span<const std::uint32_t> extents, std::vector<pull_range>& out);
+
   // plane_status.cpp
   answered<schema::PlaneStatus> status(schema::PlaneStatusGet::Reader in);
   answered<schema::PlaneLog> log(schema::PlaneLogGet::Reader in);
@@ -94,7 +109,8 @@ private:
 
   plane& plane_;
   std::map<std::uint64_t, route> routes_;
-  // Last, so that their threads end before what they use.
+  // Last, so that their threads end before what they use; helpers outlive those they help.
+  worker_pool helpers_;
   worker_pool slow_;
   worker_pool quick_;
 };

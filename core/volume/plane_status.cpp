@@ -111,6 +111,7 @@ plane_service::status(schema::PlaneStatusGet::Reader in) {
       rows[i].setSinceMs(clients[i].since_ms);
     }
     plane_.peer_io().fill(out.initPeerIo());
+    plane_.copy_io().fill(out.initCopyIo());
     out.setLogDropped(plane_.log().dropped());
   });
 }

@@ -5,9 +5,9 @@
 
 #include <algorithm>
 #include <atomic>
-#include <memory>
+#include <chrono>
+#include <latch>
 #include <mutex>
-#include <thread>
 #include <vector>
 
 namespace foreshift {
@@ -17,24 +17,13 @@ namespace {
 constexpr std::uint32_t chunk_bytes = 256u << 10;
 constexpr std::size_t connections = 2;
 constexpr std::size_t window = 4; ///< Reads in flight on each connection.
+constexpr std::chrono::seconds read_timeout{10};
 
-struct chunk {
-  std::uint32_t extent;
-  std::uint32_t offset;
-  std::uint32_t bytes;
-};
-
-std::vector<chunk> cut(const volume_layout& layout, std::span<const std::uint32_t> extents) {
-  std::vector<chunk> out;
-  for (auto extent : extents) {
-    auto begin = std::uint64_t{extent} * layout.extent_bytes;
-    if (begin >= layout.size_bytes)
-      continue;
-    auto bytes = static_cast<std::uint32_t>(
-        std::min<std::uint64_t>(layout.extent_bytes, layout.size_bytes - begin));
-    for (std::uint32_t at = 0; at < bytes; at += chunk_bytes)
-      out.push_back({extent, at, std::min(chunk_bytes, bytes - at)});
-  }
+std::vector<pull_range> cut(std::span<const pull_range> ranges) {
+  std::vector<pull_range> out;
+  for (const auto& x : ranges)
+    for (std::uint32_t at = 0; at < x.bytes; at += chunk_bytes)
+      out.push_back({x.extent, x.offset + at, std::min(chunk_bytes, x.bytes - at)});
   return out;
 }
 
@@ -43,7 +32,9 @@ struct pull_state {
   const pull_source& source;
   const std::uint64_t move;
   volume_extents& into;
-  const std::vector<chunk> chunks;
+  copy_links& links;
+  copy_pace& pace;
+  const std::vector<pull_range> chunks;
   std::atomic<std::size_t> next{0};
   std::atomic<bool> stop{false};
   std::mutex mutex;
@@ -59,12 +50,12 @@ struct pull_state {
 };
 
 struct read_slot {
-  chunk what{};
+  pull_range what{};
   std::int64_t cookie = -1;
   std::vector<std::byte> buffer = std::vector<std::byte>(chunk_bytes);
 };
 
-fault read_fault(const pull_state& state, const chunk& x, fault why) {
+fault read_fault(const pull_state& state, const pull_range& x, fault why) {
   auto what = "extent " + std::to_string(x.extent) + " of volume "
               + std::to_string(state.into.layout().id) + " on host '" + state.source.host + "'";
   // A copy session has no epoch to be refused for: the partition server says so of bad checksums.
@@ -89,6 +80,7 @@ bool issue_next(pull_state& state, nbd_handle* h, read_slot& slot) {
 }
 
 void store(pull_state& state, const read_slot& slot) {
+  state.pace.yield(slot.what.bytes);
   auto stored = state.into.fill(state.move, slot.what.extent, slot.what.offset,
                                 std::span{slot.buffer}.first(slot.what.bytes));
   if (!stored)
@@ -99,43 +91,80 @@ void store(pull_state& state, const read_slot& slot) {
 }
 
 /// Keeps a window of reads in flight and stores them in order; libnbd drives all of them while it
-/// waits for one.
-void run_connection(pull_state& state) {
-  auto h =
-      nbd_open(state.source.address, copy_export_name(state.into.layout().id), state.source.link);
-  if (!h)
-    return state.fail(h.error());
+/// waits for one. Whether nothing is in flight any more.
+bool run_window(pull_state& state, nbd_handle* h) {
   std::vector<read_slot> slots(window);
   for (auto& slot : slots)
-    if (!issue_next(state, h->get(), slot))
+    if (!issue_next(state, h, slot))
       break;
   for (std::size_t i = 0; !state.stop; i = (i + 1) % window) {
     auto& slot = slots[i];
     if (slot.cookie == -1)
-      return;
-    auto done =
-        nbd_await(h->get(), slot.cookie, state.source.link.io_timeout, state.source.address);
+      return true;
+    auto done = nbd_await(h, slot.cookie, read_timeout, state.source.address);
     slot.cookie = -1;
     if (!done)
-      return state.fail(read_fault(state, slot.what, done.error()));
-    store(state, slot);
-    issue_next(state, h->get(), slot);
+      state.fail(read_fault(state, slot.what, done.error()));
+    else
+      store(state, slot);
+    if (state.stop || !issue_next(state, h, slot))
+      continue;
   }
+  return false;
+}
+
+void run_connection(pull_state& state) {
+  auto volume = state.into.layout().id;
+  auto h = state.links.take(state.source.address, volume);
+  if (!h)
+    return state.fail(h.error());
+  if (run_window(state, h->get()))
+    state.links.give_back(state.source.address, volume, *std::move(h));
 }
 
 } // namespace
 
+std::vector<pull_range> whole_extents(const volume_layout& layout,
+                                      std::span<const std::uint32_t> extents) {
+  std::vector<pull_range> out;
+  for (auto extent : extents) {
+    auto begin = std::uint64_t{extent} * layout.extent_bytes;
+    if (begin < layout.size_bytes)
+      out.push_back({extent, 0,
+                     static_cast<std::uint32_t>(
+                         std::min<std::uint64_t>(layout.extent_bytes, layout.size_bytes - begin))});
+  }
+  return out;
+}
+
+void add_blocks(std::vector<pull_range>& out, std::uint32_t extent,
+                const std::vector<bool>& blocks) {
+  for (std::size_t i = 0; i < blocks.size(); ++i) {
+    if (!blocks[i])
+      continue;
+    auto first = i;
+    while (i < blocks.size() && blocks[i])
+      ++i;
+    out.push_back({extent, static_cast<std::uint32_t>(first * block_bytes),
+                   static_cast<std::uint32_t>((i - first) * block_bytes)});
+  }
+}
+
 result<pull_totals> pull_extents(const pull_source& source, std::uint64_t move,
-                                 std::span<const std::uint32_t> extents, volume_extents& into) {
-  pull_state state{source, move, into, cut(into.layout(), extents), 0, false, {}, {}, {}};
+                                 std::span<const pull_range> ranges, volume_extents& into,
+                                 copy_links& links, copy_pace& pace, worker_pool& helpers) {
+  pull_state state{source, move, into, links, pace, cut(ranges), 0, false, {}, {}, {}};
   if (state.chunks.empty())
     return pull_totals{};
-  std::vector<std::thread> others;
-  for (std::size_t i = 1; i < connections && i < state.chunks.size(); ++i)
-    others.emplace_back([&] { run_connection(state); });
+  std::latch done{connections - 1};
+  for (std::size_t i = 1; i < connections; ++i)
+    helpers.add([&] {
+      if (state.next < state.chunks.size() && !state.stop)
+        run_connection(state);
+      done.count_down();
+    });
   run_connection(state);
-  for (auto& thread : others)
-    thread.join();
+  done.wait();
   if (!state.outcome)
     return state.outcome.error();
   return state.totals;

@@ -6,8 +6,14 @@
 namespace foreshift {
 
 fault classify(const volume_extents& extents, io_permit permit, fault why) {
-  if (why.code == errc::refused && extents.fence().epoch == permit.epoch)
+  if (why.code != errc::refused)
+    return why;
+  auto seen = extents.fence().epoch;
+  if (seen == permit.epoch)
     why.code = errc::precondition;
+  else if (seen < permit.epoch)
+    why.code =
+        errc::storage; // Its disk lost what it had seen: the host has failed, not the holder.
   return why;
 }
 
@@ -43,12 +49,11 @@ bool same_reader(const route_set& x, const route_set& y) {
 result<void> replica_io::read_from(std::uint16_t host, std::uint64_t offset,
                                    std::span<std::byte> out) const {
   const auto& route = view_.routes[host];
-  if (route.link)
-    return route.link->read(offset, out);
   io_permit permit{view_.epoch, 0};
-  auto done = local_->read(permit, offset, out);
-  if (!done)
-    return classify(*local_, permit, done.error());
+  auto done = route.link ? route.link->read(offset, out) : local_->read(permit, offset, out);
+  if (!done && !route.link)
+    done = classify(*local_, permit, done.error());
+  health_.note(view_.epoch, route, done);
   return done;
 }
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "core/extent/extent_store.hpp"
+#include "core/volume/replica_health.hpp"
 #include "core/volume/route_view.hpp"
 
 #include <cstddef>
@@ -20,7 +21,8 @@ enum class flush_scope {
 class replica_io {
 public:
   /// `local` may be null when this host stores nothing of the volume.
-  replica_io(const route_view& view, volume_extents* local) : view_(view), local_(local) {}
+  replica_io(const route_view& view, volume_extents* local, const replica_health& health)
+      : view_(view), local_(local), health_(health) {}
 
   /// Reads from the nearest replica only; adjacent extents at the same host are one request.
   result<void> read(std::uint64_t offset, std::span<std::byte> out) const;
@@ -30,7 +32,9 @@ public:
   result<void> read_any(std::uint64_t offset, std::span<std::byte> out) const;
 
   /// To every in-sync replica and mirror; success when all have it. After a fault some may have it.
-  /// A partial block is widened to the whole block for mirrors, whose copy may still lack the rest.
+  /// `no_space` only when all are full: one that is full while others are not has failed
+  /// (`storage`). A partial block is widened to the whole block for mirrors, whose copy may still
+  /// lack the rest.
   result<void> write(std::uint64_t offset, std::span<const std::byte> in) const;
   result<void> zero(std::uint64_t offset, std::uint64_t length) const;
 
@@ -76,10 +80,12 @@ private:
 
   const route_view& view_;
   volume_extents* local_;
+  const replica_health& health_;
 };
 
 /// Says what a local `refused` means, as a remote host would: `refused` if the host has seen
-/// another epoch, else `precondition` (the extent is not here).
+/// a later epoch, `precondition` if the same one (the extent is not here), `storage` if only an
+/// earlier one.
 fault classify(const volume_extents& extents, io_permit permit, fault why);
 
 } // namespace foreshift

@@ -41,13 +41,19 @@ constexpr std::uint64_t block_of(std::uint64_t offset) {
 /// The writes of one request to all its hosts: remote ones first, so that they travel while the
 /// local ones are done.
 struct replica_io::batch {
-  std::vector<host_op> ops;
-  std::deque<std::vector<std::byte>> buffers;
-  result<void> outcome;
+  std::uint64_t epoch;
+  const replica_health& health;
+  std::vector<host_op> ops{};
+  std::deque<std::vector<std::byte>> buffers{};
+  result<void> outcome{};
+  bool stored = false; ///< At one host at least.
+  std::vector<std::pair<const host_route*, std::string>> full{};
 
   void note(const host_op& op, const result<void>& done) {
+    health.note(epoch, *op.route, done);
     if (done) {
       op.route->mark->written.fetch_add(1);
+      stored = true;
       return;
     }
     const auto& why = done.error();
@@ -56,11 +62,22 @@ struct replica_io::batch {
       slog::warn("mirror refused a write move={} offset={}: {}", op.move, op.offset, why.detail);
       return;
     }
+    if (why.code == errc::no_space && op.move == 0)
+      full.emplace_back(op.route, why.detail);
     if (outcome || why.code == errc::refused)
       outcome = why;
   }
 
-  result<void> run(std::uint64_t epoch, volume_extents* local) {
+  /// Full, while other replicas are not: that is a failed replica, which the map can do without.
+  void judge_full() {
+    if (outcome || outcome.error().code != errc::no_space || !stored)
+      return;
+    for (const auto& [route, why] : full)
+      health.note(epoch, *route, fault{errc::storage, why});
+    outcome = fault{errc::storage, outcome.error().detail};
+  }
+
+  result<void> run(volume_extents* local) {
     std::vector<std::pair<const host_op*, std::unique_ptr<pending_io>>> started;
     for (const auto& op : ops)
       if (auto* link = op.route->link.get())
@@ -71,6 +88,7 @@ struct replica_io::batch {
         note(op, do_local(op, {epoch, op.move}, *local));
     for (auto& [op, request] : started)
       note(*op, request->finish());
+    judge_full();
     return outcome;
   }
 
@@ -93,7 +111,7 @@ result<void> replica_io::zero(std::uint64_t offset, std::uint64_t length) const 
 
 result<void> replica_io::change(std::uint64_t offset, std::uint64_t length,
                                 const std::byte* in) const {
-  batch work;
+  batch work{view_.epoch, health_};
   auto* at = in;
   auto split = [&](std::uint64_t from, std::uint64_t to) {
     piece x{from, to - from, &view_.of(extent_at(from))};
@@ -113,7 +131,7 @@ result<void> replica_io::change(std::uint64_t offset, std::uint64_t length,
       return done;
     from = to;
   }
-  return work.run(view_.epoch, local_);
+  return work.run(local_);
 }
 
 void replica_io::to_replicas(batch& work, const piece& x, const std::byte* in) const {
@@ -183,25 +201,28 @@ result<void> replica_io::widened_edge(batch& work, const mirror_route& to, std::
 
 result<void> replica_io::flush(flush_scope scope) const {
   struct work {
-    flush_mark* mark;
+    const host_route* route;
     std::uint64_t covers;
     std::unique_ptr<pending_io> request;
   };
   std::vector<work> started;
   result<void> outcome;
-  flush_mark* local = nullptr;
+  const host_route* local = nullptr;
   auto begin = [&](const host_route& route) {
     auto* mark = route.mark.get();
     auto covers = mark->written.load();
-    if (!owed(*mark, scope)
-        || std::any_of(started.begin(), started.end(), [&](auto& x) { return x.mark == mark; }))
+    if (!route.in_sync || !owed(*mark, scope)
+        || std::any_of(started.begin(), started.end(),
+                       [&](auto& x) { return x.route->mark.get() == mark; }))
       return;
     if (route.link)
-      started.push_back({mark, covers, route.link->start_flush()});
+      started.push_back({&route, covers, route.link->start_flush()});
     else
-      local = mark;
+      local = &route;
   };
-  auto finish = [&](flush_mark& mark, std::uint64_t covers, const result<void>& done) {
+  auto finish = [&](const host_route& route, std::uint64_t covers, const result<void>& done) {
+    auto& mark = *route.mark;
+    health_.note(view_.epoch, route, done);
     if (done) {
       auto seen = mark.flushed.load();
       while (seen < covers && !mark.flushed.compare_exchange_weak(seen, covers)) {
@@ -215,16 +236,16 @@ result<void> replica_io::flush(flush_scope scope) const {
   for (const auto& mirror : view_.mirrors)
     begin(mirror.route);
   if (local != nullptr && local_ != nullptr) {
-    auto covers = local->written.load();
+    auto covers = local->mark->written.load();
     finish(*local, covers, local_->flush({view_.epoch, 0}));
   }
   for (auto& x : started)
-    finish(*x.mark, x.covers, x.request->finish());
+    finish(*x.route, x.covers, x.request->finish());
   return outcome;
 }
 
 bool replica_io::flushed(flush_scope scope) const {
-  auto clean = [&](const host_route& route) { return !owed(*route.mark, scope); };
+  auto clean = [&](const host_route& route) { return !route.in_sync || !owed(*route.mark, scope); };
   return std::all_of(view_.routes.begin(), view_.routes.end(), clean)
          && std::all_of(view_.mirrors.begin(), view_.mirrors.end(),
                         [&](const mirror_route& x) { return clean(x.route); });

@@ -64,8 +64,11 @@ route_view make_route_view(LeaseState state, std::uint64_t epoch,
     out.exceptions.emplace_back(extents, static_cast<std::uint16_t>(out.sets.size()));
     out.sets.push_back(resolve(set, out.hosts, self));
   }
-  for (const auto& host : out.hosts)
+  auto in_sync = out.placement->hosts_in_sync();
+  for (const auto& host : out.hosts) {
     out.routes.push_back(lookup(host));
+    out.routes.back().in_sync = std::binary_search(in_sync.begin(), in_sync.end(), host);
+  }
   return out;
 }
 

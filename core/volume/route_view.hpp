@@ -31,13 +31,16 @@ struct flush_mark {
   std::atomic<std::uint64_t> written{1}; ///< A new holder assumes that something is unflushed.
   std::atomic<std::uint64_t> flushed{0};
   std::atomic<std::uint64_t> inherited{
-      1}; ///< Up to here somebody else's, still owed to the next flush.
+      1};                             ///< Up to here somebody else's, still owed to the next flush.
+  std::atomic<bool> suspected{false}; ///< Its last request failed: see replica_health.
 };
 
 /// How to reach a host: null link means this host itself.
 struct host_route {
   std::shared_ptr<peer_link> link;
   std::shared_ptr<flush_mark> mark;
+  std::string host{};
+  bool in_sync = true; ///< Holds anything; else nothing is asked of it.
 };
 
 /// Where a set of extents lives, as indexes into `route_view::hosts`.

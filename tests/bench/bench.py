@@ -2,6 +2,7 @@
 """The figures of the main job, each beside its baseline in the same run: medians and ratios."""
 
 import argparse
+import contextlib
 import json
 import os
 import re
@@ -154,9 +155,32 @@ class Bench:
                 return
         raise RuntimeError("the forecast never covered the volume")
 
+    @contextlib.contextmanager
+    def move_rate(self, rate):
+        """Coordinator and agents restarted with another moves.rate, and back afterwards."""
+        files = [os.path.join(self.cluster.root, name) for name in
+                 ("coordinator.toml", "host-a/agent.toml", "host-b/agent.toml")]
+        before = [open(path).read() for path in files]
+
+        def restart(texts):
+            for path, text in zip(files, texts):
+                with open(path, "w") as f:
+                    f.write(text)
+            for role, *host in (("coordinator",), ("agent", "host-a"), ("agent", "host-b")):
+                self.cluster.lib_call(f"{role}_stop", *host)
+                self.cluster.lib_call(f"{role}_start", *host)
+            time.sleep(5)
+
+        restart([text + f'\n[moves]\nrate = "{rate}"\n' for text in before])
+        yield
+        restart(before)
+
     def copy(self):
         """Extents from one host to another against nbdcopy between the same two disks."""
-        mib = 512
+        with self.move_rate("8GiB"):
+            self.copy_at_full_speed(512)
+
+    def copy_at_full_speed(self, mib):
         raw = self.random_file(mib)
         file = FileServer(self.cluster.root, raw, port=self.free_port())
         target = os.path.join(self.cluster.root, "copy.raw")

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Asks a data plane's door by hand: plane_ctl ADDRESS VERB [JSON]. Prints the answer as JSON.
 // Two spare forms help with maps: `plane_ctl - placement SPEC_JSON [HOST:FIRST-LAST ...]` prints a
-// Placement with those replicas added, `-HOST:FIRST-LAST` removes them.
+// Placement with those replicas added, `-HOST:FIRST-LAST` removes them, `!HOST` is lost; `?HOST`
+// prints instead what that host holds in sync.
 #include "core/base/log.hpp"
 #include "core/codec/json.hpp"
 #include "core/door/door.hpp"
@@ -60,6 +61,11 @@ const std::map<std::string, asker> verbs{
     {"retire", ask<schema::PlaneRetire, schema::Done>},
     {"status", ask<schema::PlaneStatusGet, schema::PlaneStatus>},
     {"log", ask<schema::PlaneLogGet, schema::PlaneLog>},
+    {"watch", ask<schema::PlaneWatch, schema::Done>},
+    {"unwatch", ask<schema::PlaneUnwatch, schema::Done>},
+    {"changed", ask<schema::PlaneChangedGet, schema::PlaneChanged>},
+    {"hashes", ask<schema::PlaneBlockHashes, schema::PlaneBlocks>},
+    {"suspects", ask<schema::PlaneSuspectsWait, schema::PlaneSuspects>},
     {"inventory", ask<schema::PlaneInventoryGet, schema::PlaneInventory>},
 };
 
@@ -67,6 +73,20 @@ int print_placement(int argc, char** argv) {
   placement_map map{decode_shape(from_json<schema::VolumeSpec>(argv[3]).read())};
   for (int i = 4; i < argc; ++i) {
     std::string what = argv[i];
+    if (what.starts_with("?")) {
+      for (auto extent : map.in_sync(what.substr(1)))
+        std::printf("%u\n", extent);
+      return 0;
+    }
+    if (what.starts_with("!")) {
+      auto next = map.with_lost(what.substr(1));
+      if (!next) {
+        std::fprintf(stderr, "%s\n", to_string(next.error()).c_str());
+        return 1;
+      }
+      map = *next;
+      continue;
+    }
     bool remove = what.starts_with("-");
     auto colon = what.find(':');
     auto dash = what.find('-', colon);

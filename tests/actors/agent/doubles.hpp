@@ -7,6 +7,8 @@
 #include "core/base/clock.hpp"
 #include "tests/support/test_system.hpp"
 
+#include <caf/typed_response_promise.hpp>
+
 #include <chrono>
 #include <cstdint>
 #include <memory>
@@ -24,6 +26,20 @@ struct plane_script {
   std::vector<packet<schema::PlaneLog>> logs; ///< Handed out in order, then nothing.
   std::vector<std::vector<std::uint32_t>> pulls;
   std::uint64_t bytes_per_extent = 1u << 20;
+  packet<schema::PlaneSuspects> suspects; ///< Told to whoever asks with another serial.
+  std::vector<caf::typed_response_promise<packet<schema::PlaneSuspects>>> waiting;
+
+  /// The data plane's suspects are these from now on.
+  void suspect(std::uint64_t serial, const std::vector<std::string>& hosts) {
+    suspects = packet<schema::PlaneSuspects>::make([&](auto root) {
+      root.setSerial(serial);
+      auto list = root.initSuspects(static_cast<unsigned>(hosts.size()));
+      for (unsigned i = 0; i < hosts.size(); ++i)
+        list[i].setHost(hosts[i].c_str());
+    });
+    for (auto& promise : std::exchange(waiting, {}))
+      promise.deliver(suspects);
+  }
 };
 
 class fake_plane_state {
@@ -31,8 +47,8 @@ public:
   using interface = plane_actor;
   static constexpr const char* name = "fake plane";
 
-  fake_plane_state(interface::pointer, std::shared_ptr<plane_script> script)
-      : script_(std::move(script)) {}
+  fake_plane_state(interface::pointer self, std::shared_ptr<plane_script> script)
+      : self_(self), script_(std::move(script)) {}
 
   interface::behavior_type make_behavior() {
     return {
@@ -42,6 +58,7 @@ public:
         [this](const packet<schema::PlaneStatusGet>&) { return answer(script_->status); },
         [this](const packet<schema::PlaneLogGet>&) { return answer(next_log()); },
         [this](const packet<schema::PlanePull>& x) { return answer(pull(x)); },
+        [this](const packet<schema::PlaneSuspectsWait>& x) { return suspects(x); },
     };
   }
 
@@ -51,6 +68,14 @@ private:
     if (!script_->up)
       return to_caf({errc::unreachable, "the data plane of host-a is down"});
     return x;
+  }
+
+  caf::result<packet<schema::PlaneSuspects>> suspects(const packet<schema::PlaneSuspectsWait>& x) {
+    if (!script_->up || x.read().getSerial() != script_->suspects.read().getSerial())
+      return answer(script_->suspects);
+    auto promise = self_->make_response_promise<packet<schema::PlaneSuspects>>();
+    script_->waiting.push_back(promise);
+    return promise;
   }
 
   packet<schema::PlaneLog> next_log() {
@@ -70,6 +95,7 @@ private:
         [&](auto root) { root.setBytesCopied(extents.size() * script_->bytes_per_extent); });
   }
 
+  interface::pointer self_;
   std::shared_ptr<plane_script> script_;
 };
 
@@ -78,6 +104,7 @@ struct uplink_script {
   packet<schema::HostWelcome> wanted;
   std::vector<packet<schema::HostReport>> reports;
   std::vector<packet<schema::ForecastReport>> forecasts;
+  std::vector<packet<schema::ReplicasSuspected>> suspected;
 };
 
 class fake_uplink_state {
@@ -96,6 +123,7 @@ public:
         },
         [](const packet<schema::AgentStatusGet>&) { return packet<schema::AgentStatus>{}; },
         [this](const packet<schema::ForecastReport>& x) { script_->forecasts.push_back(x); },
+        [this](const packet<schema::ReplicasSuspected>& x) { script_->suspected.push_back(x); },
         [](tick_alarm) {},
     };
   }

@@ -146,6 +146,7 @@ TEST_CASE("the command line carries what the plugin needs, TLS only when there a
   CHECK(has(plain, "door=unix:/data/run/plane.sock"));
   CHECK(has(plain, "peer-door=127.0.0.1:10810"));
   CHECK(has(plain, "hold=30s"));
+  CHECK(has(plain, "peer-timeout=3s"));
   CHECK(has(plain, "access-log=on"));
   CHECK_FALSE(has(plain, "--tls=on"));
   options.certificate = "c.pem";

@@ -17,6 +17,7 @@ struct coordinator_script {
   std::vector<packet<schema::HostHello>> hellos;
   std::vector<packet<schema::HostReport>> reports;
   int forecasts = 0;
+  int suspected = 0;
 };
 
 class fake_coordinator_state {
@@ -46,6 +47,10 @@ public:
         },
         [this](const packet<schema::ForecastReport>&) -> caf::result<packet<schema::Done>> {
           ++script_->forecasts;
+          return packet<schema::Done>::make([](auto) {});
+        },
+        [this](const packet<schema::ReplicasSuspected>&) -> caf::result<packet<schema::Done>> {
+          ++script_->suspected;
           return packet<schema::Done>::make([](auto) {});
         },
     };
@@ -163,4 +168,16 @@ TEST_CASE_FIXTURE(uplink_fixture, "forecasts reach a coordinator only while ther
   self->send(uut, packet<schema::ForecastReport>{});
   settle();
   CHECK(first->forecasts == 1);
+}
+
+TEST_CASE_FIXTURE(uplink_fixture,
+                  "suspected replicas reach a coordinator only while there is one") {
+  self->send(uut, packet<schema::ReplicasSuspected>{});
+  pass(200ms, 100ms);
+  CHECK(first->suspected == 0);
+  measure();
+  pass(1s, 100ms);
+  self->send(uut, packet<schema::ReplicasSuspected>{});
+  settle();
+  CHECK(first->suspected == 1);
 }

@@ -4,6 +4,8 @@
 #include "core/volume/gateway.hpp"
 #include "tests/unit/volume/memory_extents.hpp"
 
+#include <doctest/doctest.h>
+
 #include <cstdlib>
 #include <filesystem>
 #include <map>
@@ -56,6 +58,7 @@ struct gateway_fixture {
     gateway_options options;
     options.host = host;
     options.retry_pause = std::chrono::milliseconds{1};
+    options.suspects = &suspects;
     auto links = [this](const link_target& target) -> std::shared_ptr<peer_link> {
       return std::make_shared<memory_link>(hosts.at(target.host),
                                            io_permit{target.epoch, target.move});
@@ -79,6 +82,7 @@ struct gateway_fixture {
   std::filesystem::path directory;
   volume_shape shape;
   manual_clock clock;
+  suspect_board suspects{clock};
   access_ring log{1024};
   std::map<std::string, std::shared_ptr<memory_extents>> hosts;
   std::unique_ptr<write_intents> intents;

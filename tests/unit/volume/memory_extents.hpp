@@ -12,6 +12,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
@@ -33,6 +34,10 @@ public:
   void heal() {
     std::lock_guard lock{mutex_};
     broken_ = fault{errc::ok, {}};
+  }
+  result<void> reachable() const {
+    std::lock_guard lock{mutex_};
+    return broken_.code == errc::unreachable ? result<void>{broken_} : result<void>{};
   }
   /// Runs before every write is stored, outside the lock.
   std::function<void(std::uint64_t offset)> before_write;
@@ -65,6 +70,9 @@ public:
     if (permit.move != 0 && (offset % block_bytes != 0 || in.size() % block_bytes != 0))
       return fault{errc::invalid, "mirrored writes come in whole blocks"};
     ++writes_;
+    for (auto& [since, set] : watches_)
+      set.addRange(offset / layout_.extent_bytes,
+                   (offset + in.size() - 1) / layout_.extent_bytes + 1);
     std::memcpy(bytes_.data() + offset, in.data(), in.size());
     note_filled(permit, offset, in.size());
     return {};
@@ -77,6 +85,8 @@ public:
 
   result<void> flush(io_permit permit) override {
     std::lock_guard lock{mutex_};
+    if (broken_.code != errc::ok)
+      return broken_;
     if (auto ok = check_fence(permit); !ok)
       return ok;
     ++flushes_;
@@ -135,6 +145,58 @@ public:
       out.push_back(hash);
     }
     return out;
+  }
+
+  result<void> stage_resync(std::uint64_t move, std::span<const std::uint32_t> extents) override {
+    return stage(move, extents);
+  }
+
+  /// Stands for the hashes: the blocks' first bytes.
+  result<std::vector<std::vector<std::byte>>>
+  block_hashes(std::span<const std::uint32_t> extents) override {
+    std::lock_guard lock{mutex_};
+    std::vector<std::vector<std::byte>> out;
+    for (auto extent : extents) {
+      auto& hashes = out.emplace_back();
+      for (std::uint64_t i = 0; i < layout_.extent_bytes; i += block_bytes) {
+        auto at = bytes_.begin()
+                  + static_cast<std::ptrdiff_t>(std::uint64_t{extent} * layout_.extent_bytes + i);
+        hashes.insert(hashes.end(), at, at + block_hash_bytes);
+      }
+    }
+    return out;
+  }
+
+  result<std::vector<bool>> differing(std::uint64_t, std::uint32_t extent,
+                                      std::span<const std::byte> hashes) override {
+    auto own = block_hashes(std::span{&extent, 1});
+    std::lock_guard lock{mutex_};
+    std::vector<bool> out;
+    for (std::size_t i = 0; i * block_hash_bytes < own->front().size(); ++i) {
+      auto filled =
+          filled_.contains(std::uint64_t{extent} * layout_.extent_bytes / block_bytes + i);
+      out.push_back(!filled
+                    && std::memcmp(own->front().data() + i * block_hash_bytes,
+                                   hashes.data() + i * block_hash_bytes, block_hash_bytes)
+                           != 0);
+    }
+    return out;
+  }
+
+  result<void> watch(std::uint64_t since) override {
+    std::lock_guard lock{mutex_};
+    watches_[since];
+    return {};
+  }
+  result<void> unwatch(std::uint64_t since) override {
+    std::lock_guard lock{mutex_};
+    watches_.erase(since);
+    return {};
+  }
+  std::optional<roaring::Roaring> changed(std::uint64_t since) const override {
+    std::lock_guard lock{mutex_};
+    auto found = watches_.find(since);
+    return found == watches_.end() ? std::nullopt : std::optional(found->second);
   }
 
   extent_inventory inventory() const override { return {}; }
@@ -200,6 +262,7 @@ private:
   std::map<std::uint32_t, std::uint64_t> staged_;
   std::set<std::uint32_t> added_;
   std::set<std::uint64_t> filled_;
+  std::map<std::uint64_t, roaring::Roaring> watches_;
   std::atomic<std::uint64_t> flushes_{0};
   std::atomic<std::uint64_t> writes_{0};
 };
@@ -210,7 +273,7 @@ public:
   memory_link(std::shared_ptr<memory_extents> there, io_permit permit)
       : there_(std::move(there)), permit_(permit) {}
 
-  result<void> connect() override { return {}; }
+  result<void> connect() override { return there_->reachable(); }
   result<void> read(std::uint64_t offset, std::span<std::byte> out) override {
     return seen(there_->read(permit_, offset, out));
   }

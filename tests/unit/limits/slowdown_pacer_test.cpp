@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "core/limits/slowdown_pacer.hpp"
+
+#include <doctest/doctest.h>
+
+#include <functional>
+
+using namespace foreshift;
+using namespace std::chrono_literals;
+
+namespace {
+
+constexpr double mib = 1024 * 1024;
+constexpr double chunk = 256 * 1024;
+
+/// Guests that finish `per_second` requests a second, less while copies run at a rate.
+struct guests {
+  double per_second = 0;
+  std::function<double(double rate)> slowed = [](double) { return 1.0; };
+  double requests = 0, busy_ns = 0;
+
+  foreground_totals totals() const {
+    return {static_cast<std::uint64_t>(requests), static_cast<std::int64_t>(busy_ns)};
+  }
+
+  void pass(std::chrono::nanoseconds time, double rate) {
+    auto share = slowed(rate);
+    auto done = per_second * share * (static_cast<double>(time.count()) / 1e9);
+    requests += done;
+    busy_ns += done * 100'000 / share;
+  }
+};
+
+/// Copies for `time`; returns bytes per second over its second half.
+double copy_for(slowdown_pacer& uut, guests& who, std::chrono::seconds time) {
+  std::chrono::nanoseconds now{0};
+  std::chrono::nanoseconds end = time;
+  double late = 0;
+  while (now < end) {
+    auto wait = uut.take(chunk, who.totals(), now.count());
+    auto copying = 100us;
+    who.pass(wait, uut.resting() ? 0 : uut.rate());
+    who.pass(copying, uut.rate());
+    now += wait + copying;
+    if (now > end / 2)
+      late += chunk;
+  }
+  return late / (static_cast<double>(time.count()) / 2);
+}
+
+} // namespace
+
+TEST_CASE("guests that do nothing limit nothing") {
+  slowdown_pacer uut({}, 0);
+  guests idle;
+  CHECK(copy_for(uut, idle, 20s) > 1000 * mib);
+}
+
+TEST_CASE("guests that copies do not slow down limit less and less") {
+  slowdown_pacer uut({}, 0);
+  guests calm{.per_second = 20'000};
+  CHECK(copy_for(uut, calm, 20s) > 200 * mib);
+}
+
+TEST_CASE("copies settle at the rate that costs guests what is tolerated") {
+  slowdown_pacer uut({}, 0);
+  // 10 % slower at 30 MiB/s, in proportion.
+  guests busy{.per_second = 20'000,
+              .slowed = [](double rate) { return 1 / (1 + 0.1 * rate / (30 * mib)); }};
+  auto rate = copy_for(uut, busy, 60s);
+  CHECK(rate > 15 * mib);
+  CHECK(rate < 32 * mib);
+}
+
+TEST_CASE("copies keep the least rate, however much guests suffer") {
+  slowdown_pacer uut({}, 0);
+  guests sick{.per_second = 20'000, .slowed = [](double rate) { return rate > 0 ? 0.3 : 1.0; }};
+  auto rate = copy_for(uut, sick, 20s);
+  CHECK(rate > 2.5 * mib);
+  CHECK(rate < 4.5 * mib);
+}
+
+TEST_CASE("a few requests are no evidence: the rate stays until there is some") {
+  slowdown_pacer uut({}, 0);
+  guests few{.per_second = 2, .slowed = [](double rate) { return rate > 0 ? 0.3 : 1.0; }};
+  copy_for(uut, few, 3s);
+  CHECK(uut.rate() == 8 * mib);
+}
+
+TEST_CASE("after a pause the search begins anew") {
+  slowdown_pacer uut({}, 0);
+  guests calm{.per_second = 20'000};
+  copy_for(uut, calm, 20s);
+  CHECK(uut.rate() > 8 * mib);
+  uut.take(chunk, calm.totals(), std::chrono::nanoseconds{60s}.count());
+  CHECK(uut.rate() == 8 * mib);
+}
