@@ -219,7 +219,7 @@ script<finish> move_machine::forward() {
 
 /// The destination restarted between the copy and its commit and lacks what was mirrored meanwhile:
 /// its copy can never become a replica. Takes it out of the map again; nothing was removed for it,
-/// so the replicas are those of before.
+/// so the replicas are those of before, unless the volume has lost others meanwhile.
 script<finish> move_machine::withdraw(fault why) {
   for (int attempt = 1;; ++attempt) {
     auto seen = co_await read(attempt == 1 && !resumed_ ? load_kind::look : load_kind::enter);
@@ -228,10 +228,13 @@ script<finish> move_machine::withdraw(fault why) {
       auto& map = facts_->placement;
       std::vector<std::uint32_t> there;
       for (auto extent : record_.extents)
-        if (map.holds(record_.destination, extent) && map.replicas(extent).size() > 1)
+        if (map.holds(record_.destination, extent))
           there.push_back(extent);
       if (there.empty())
         break;
+      for (auto extent : there)
+        if (map.replicas(extent).size() <= map.shape().replicas)
+          co_return ended(why); // of too few replicas none is given up; tried again later
       auto next = map.without_replica(record_.destination, there)
                       .without_retiring(record_.destination, there);
       std::vector<compare> compares;
