@@ -29,7 +29,8 @@ struct move_request {
 /// A resync differs in two steps: the primary first confirms a map without the destination, and the
 /// destination keeps what it had and is told, once its mirror is on, what has changed meanwhile.
 /// Any failure before the transaction aborts; after it the machine only goes forward, also when it
-/// is built from the stored record of a crashed coordinator (`resume`).
+/// is built from the stored record of a crashed coordinator (`resume`), but for one case: a
+/// destination that says it can never commit is taken out of the map again.
 class move_machine final : public machine {
 public:
   explicit move_machine(move_request request);
@@ -45,6 +46,7 @@ private:
   script<result<void>> publish();
   script<finish> forward();
   script<bool> destination_lost();
+  script<finish> withdraw(fault why);
   script<finish> abort(fault why);
   script<result<void>> erase_record();
   script<result<void>> adopt_everywhere();

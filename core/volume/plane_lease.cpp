@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <condition_variable>
 #include <mutex>
+#include <string_view>
 
 namespace foreshift {
 
@@ -211,7 +212,10 @@ plane_service::takeover(schema::PlaneTakeover::Reader in) {
   if (auto sealed = promote_all(volume, in); !sealed)
     return sealed.error();
   auto promoted = clock.monotonic_ns();
-  if (!clean)
+  // Forced without a source: a roll-back or a re-attachment. Nobody was drained, so nobody has made
+  // equal what a fenced holder, or this host before its power failed, wrote to some replicas only.
+  bool undrained = in.getForced() && std::string_view{in.getSource().cStr()}.empty();
+  if (!clean || undrained)
     if (auto equal = reconcile(volume, in.getEpoch(), timeout_of(in)); !equal)
       return equal.error();
   gate.serve(in.getEpoch());

@@ -6,6 +6,7 @@
 #include "schemas/agent.capnp.h"
 #include "schemas/door.capnp.h"
 #include "schemas/plane.capnp.h"
+#include "tests/unit/lease/fake_host.hpp"
 
 #include <doctest/doctest.h>
 
@@ -17,29 +18,6 @@
 #include <vector>
 
 namespace foreshift::test {
-
-/// A model of one host's agent and data plane: what the protocols may rely on, nothing more.
-struct fake_host {
-  bool up = true;
-  std::size_t extents_max = 1000;
-  std::uint64_t prepared_epoch = 0;
-  std::string prepared_holder;
-  std::uint64_t fence_epoch = 0;
-  std::string fence_holder;
-  schema::LeaseState state = schema::LeaseState::NONE;
-  std::uint64_t epoch = 0;
-  std::optional<placement_map> map;
-  std::set<std::uint32_t> replicas;
-  std::map<std::uint64_t, std::set<std::uint32_t>> staged;
-  std::map<std::uint64_t, bool> pulled;
-  struct mirror {
-    std::string to;
-    std::set<std::uint32_t> extents;
-  };
-  std::map<std::uint64_t, mirror> mirrored; ///< By move.
-  std::map<std::uint32_t, int> data;        ///< What the last write to an extent left here.
-  std::map<std::uint64_t, std::set<std::uint32_t>> notes; ///< Watched changes, by version.
-};
 
 /// Hosts that hold one volume. `deliver` is a request arriving; it asserts what must never happen.
 class fake_hosts {
@@ -137,6 +115,16 @@ public:
   }
 
   std::map<std::uint32_t, int> acknowledged;
+
+  /// kill -9 of the data plane. Leases, fences and replicas are durable; which blocks of a staged
+  /// copy mirrored writes had filled is not, so such a copy can only be staged anew.
+  void kill(const std::string& name) {
+    auto& host = hosts_.at(name);
+    host.up = false;
+    for (auto& [move, extents] : host.staged)
+      host.broken.insert(move);
+  }
+  void restart(const std::string& name) { hosts_.at(name).up = true; }
 
 private:
   using verdict = std::optional<fault>;
@@ -275,6 +263,7 @@ private:
         host.data.erase(extent);
     }
     host.staged[x.getMove()] = {extents.begin(), extents.end()};
+    host.broken.erase(x.getMove());
     return {};
   }
 
@@ -318,8 +307,8 @@ private:
   }
 
   verdict pull(fake_host& host, schema::AgentMove::Reader x, door::envelope& reply) {
-    if (!host.staged.contains(x.getMove()))
-      return fault{errc::precondition, "not staged"};
+    if (!host.staged.contains(x.getMove()) || host.broken.contains(x.getMove()))
+      return fault{errc::precondition, "not staged, or before a restart"};
     host.pulled[x.getMove()] = true;
     auto& source = hosts_.at(x.getSource().getName().cStr());
     if (!source.up)
@@ -349,6 +338,8 @@ private:
   verdict commit(fake_host& host, schema::PlaneCommit::Reader x) {
     auto staged = host.staged.find(x.getMove());
     if (staged != host.staged.end()) {
+      if (host.broken.contains(x.getMove()))
+        return fault{errc::precondition, "staged before a restart; stage it anew"};
       CHECK(host.pulled[x.getMove()]);
       host.replicas.insert(staged->second.begin(), staged->second.end());
       host.staged.erase(staged);

@@ -1,0 +1,193 @@
+// SPDX-License-Identifier: Apache-2.0
+// Every step of every operation on a lease or a placement x the death of every role. The steps are
+// told by the machines themselves; one that the tables below do not name fails the test, and so
+// does a named one that no longer happens.
+#include "tests/unit/lease/fake_cell.hpp"
+
+#include "core/lease/requests.hpp"
+
+#include <algorithm>
+#include <map>
+
+using namespace foreshift;
+using namespace foreshift::test;
+
+namespace {
+
+/// An operation, how it comes about, and the steps it takes when all goes well.
+struct operation {
+  const char* name;
+  void (*setup)(fake_cell&);
+  std::optional<lease::finish> (*run)(fake_cell&);
+  std::vector<std::string> steps; ///< In order; the same step at several hosts is named once.
+};
+
+std::vector<std::uint32_t> extents_at(fake_cell& cell, const std::string& host) {
+  auto& set = cell.hosts.at(host).replicas;
+  return {set.begin(), set.end()};
+}
+
+void nothing(fake_cell&) {}
+void at_a(fake_cell& cell) {
+  REQUIRE_FALSE(cell.flip("a")->why);
+}
+void at_b_copied_to_c(fake_cell& cell) {
+  REQUIRE_FALSE(cell.flip("b")->why);
+  REQUIRE_FALSE(cell.move("a", "c", extents_at(cell, "a"))->why);
+}
+void source_dead(fake_cell& cell) {
+  at_a(cell);
+  cell.hosts.at("a").state = schema::LeaseState::NONE;
+}
+
+const std::vector<operation>& operations() {
+  static const std::vector<std::string> change{"read",         "store lease",  "PlaneConfigure",
+                                               "PlanePrepare", "PlaneStandby", "PlaneTakeover",
+                                               "store lease",  "PlaneRelease"};
+  static const std::vector<std::string> attach{change.begin(), change.end() - 1};
+  static const std::vector<operation> all{
+      {"attach", nothing, [](auto& c) { return c.flip("a"); }, attach},
+      {"flip", at_a, [](auto& c) { return c.flip("c"); }, change},
+      {"forced flip", source_dead, [](auto& c) { return c.flip("c", true); }, change},
+      {"detach",
+       at_a,
+       [](auto& c) { return c.flip(""); },
+       {"read", "store lease", "PlaneDrain", "store lease", "PlaneRelease"}},
+      {"move, attached",
+       at_a,
+       [](auto& c) { return c.move("b", "c", extents_at(c, "b")); },
+       {"read", "store move", "PlaneConfigure", "PlaneStage", "PlaneMirror", "AgentMove",
+        "PlaneVerify", "read", "store move placement", "read", "PlaneCommit", "read", "PlaneAdopt",
+        "PlaneMirror", "read", "store move"}},
+      {"move, detached",
+       nothing,
+       [](auto& c) { return c.move("b", "c", extents_at(c, "b")); },
+       {"read", "store move", "PlaneConfigure", "PlaneStage", "AgentMove", "PlaneDigest", "read",
+        "store move placement", "read", "PlaneCommit", "read", "store move"}},
+      {"retire",
+       at_b_copied_to_c,
+       [](auto& c) { return c.retire("a", extents_at(c, "a")); },
+       {"read", "store placement", "PlaneAdopt", "PlaneRetire", "store placement"}},
+  };
+  return all;
+}
+
+template <class Schema>
+bool names(const door::envelope& request, const char* name, std::string& out) {
+  if (request.type != packet<Schema>::type_id)
+    return false;
+  out = name;
+  return true;
+}
+
+std::string verb(const door::envelope& x) {
+  std::string out = "a verb without a name here";
+  using namespace schema;
+  (void)(names<PlaneConfigure>(x, "PlaneConfigure", out)
+         || names<PlanePrepare>(x, "PlanePrepare", out)
+         || names<PlaneStandby>(x, "PlaneStandby", out)
+         || names<PlaneTakeover>(x, "PlaneTakeover", out) || names<PlaneDrain>(x, "PlaneDrain", out)
+         || names<PlaneRelease>(x, "PlaneRelease", out) || names<PlaneStage>(x, "PlaneStage", out)
+         || names<PlaneMirror>(x, "PlaneMirror", out) || names<AgentMove>(x, "AgentMove", out)
+         || names<PlaneVerify>(x, "PlaneVerify", out) || names<PlaneDigest>(x, "PlaneDigest", out)
+         || names<PlaneCommit>(x, "PlaneCommit", out) || names<PlaneAdopt>(x, "PlaneAdopt", out)
+         || names<PlaneRetire>(x, "PlaneRetire", out));
+  return out;
+}
+
+std::string step_of(const lease::action& next) {
+  if (auto* send = std::get_if<lease::send>(&next))
+    return verb(send->request);
+  if (std::holds_alternative<lease::load>(next))
+    return "read";
+  if (std::holds_alternative<lease::pause>(next))
+    return "pause";
+  std::set<std::string> kinds;
+  for (const auto& op : std::get<lease::commit>(next).ops)
+    for (auto [prefix, kind] :
+         {std::pair{"leases/", " lease"}, {"placements/", " placement"}, {"moves/", " move"}})
+      if (op.key.starts_with(prefix))
+        kinds.insert(kind);
+  std::string out = "store";
+  for (const auto& kind : kinds)
+    out += kind;
+  return out;
+}
+
+/// The steps of a run without any fault, one entry per action.
+std::vector<std::string> steps_taken(const operation& what) {
+  fake_cell cell;
+  what.setup(cell);
+  std::vector<std::string> out;
+  cell.on_action = [&](const lease::action& next) { out.push_back(step_of(next)); };
+  auto end = what.run(cell);
+  REQUIRE(end);
+  REQUIRE_FALSE(end->why);
+  cell.check_clean();
+  return out;
+}
+
+/// How many further actions a killed process is away: its supervisor starts it again.
+constexpr int away_actions = 4;
+
+/// Runs `what` while the host's data plane is killed before action number `at`, and comes back.
+void kill_host(const operation& what, const std::string& host, int at) {
+  fake_cell cell;
+  what.setup(cell);
+  int seen = 0;
+  cell.on_action = [&](const lease::action&) {
+    if (seen == at)
+      cell.hosts.kill(host);
+    if (seen == at + away_actions)
+      cell.hosts.restart(host);
+    ++seen;
+  };
+  (void)what.run(cell);
+  cell.on_action = nullptr;
+  cell.hosts.restart(host);
+  cell.recover();
+  cell.check_clean();
+}
+
+void kill_coordinator(const operation& what, trouble when, int at) {
+  fake_cell cell;
+  what.setup(cell);
+  cell.plan[cell.actions + at] = when;
+  (void)what.run(cell);
+  cell.recover();
+  cell.check_clean();
+}
+
+} // namespace
+
+TEST_CASE("every step of every operation has a name and a case") {
+  for (const auto& what : operations()) {
+    CAPTURE(what.name);
+    auto taken = steps_taken(what);
+    taken.erase(std::unique(taken.begin(), taken.end()), taken.end());
+    CHECK(taken == what.steps);
+  }
+}
+
+TEST_CASE("whoever is killed at whatever step, one clean state remains") {
+  int cases = 0;
+  for (const auto& what : operations()) {
+    CAPTURE(what.name);
+    auto steps = steps_taken(what);
+    for (int at = 0; at < static_cast<int>(steps.size()); ++at) {
+      CAPTURE(at);
+      CAPTURE(steps[static_cast<std::size_t>(at)]);
+      // Source, destination, and whoever else holds extents: these are all hosts there are.
+      for (std::string host : {"a", "b", "c"}) {
+        CAPTURE(host);
+        kill_host(what, host, at);
+        ++cases;
+      }
+      for (auto when : {trouble::crash_before, trouble::crash_after}) {
+        kill_coordinator(what, when, at);
+        ++cases;
+      }
+    }
+  }
+  CHECK(cases > 300);
+}

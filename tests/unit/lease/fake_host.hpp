@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "core/volume/placement.hpp"
+#include "schemas/lease.capnp.h"
+
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+
+namespace foreshift::test {
+
+/// A model of one host's agent and data plane: what the protocols may rely on, nothing more.
+struct fake_host {
+  bool up = true;
+  std::size_t extents_max = 1000;
+  std::uint64_t prepared_epoch = 0;
+  std::string prepared_holder;
+  std::uint64_t fence_epoch = 0;
+  std::string fence_holder;
+  schema::LeaseState state = schema::LeaseState::NONE;
+  std::uint64_t epoch = 0;
+  std::optional<placement_map> map;
+  std::set<std::uint32_t> replicas;
+  std::map<std::uint64_t, std::set<std::uint32_t>> staged;
+  std::map<std::uint64_t, bool> pulled;
+  struct mirror {
+    std::string to;
+    std::set<std::uint32_t> extents;
+  };
+  std::set<std::uint64_t> broken; ///< Moves whose staged copies were here when the process died.
+  std::map<std::uint64_t, mirror> mirrored; ///< By move.
+  std::map<std::uint32_t, int> data;        ///< What the last write to an extent left here.
+  std::map<std::uint64_t, std::set<std::uint32_t>> notes; ///< Watched changes, by version.
+};
+
+} // namespace foreshift::test
