@@ -197,6 +197,19 @@ void add_tasks(CLI::App& app, parsed& p) {
       [](session& s, number_args& a) { return show_events(s, a.id, a.limit, a.flag); });
 }
 
+void add_checks(CLI::App& app, parsed& p) {
+  command<name_args>(
+      app, p, "check-history",
+      "Decide from a record of requests whether any read was stale or any write lost. Needs no "
+      "coordinator; exit code 0: linearizable, 1: not, 2: malformed file",
+      "foreshift check-history history.txt",
+      [](CLI::App& c, name_args& a) {
+        c.add_option("FILE", a.name, "Lines of: CLIENT KIND BLOCK STAMP START END OUTCOME")
+            ->required();
+      },
+      [](session& s, name_args& a) { return check_history(s, a.name); });
+}
+
 void add_globals(CLI::App& app, parsed& p) {
   app.add_option("-C,--coordinator", p.global.coordinator, "Coordinator: HOST:PORT or unix:PATH")
       ->envname("FORESHIFT_COORDINATOR")
@@ -236,6 +249,7 @@ int run(int argc, char** argv) {
   add_forecasts(app, p);
   add_migrations(app, p);
   add_tasks(app, p);
+  add_checks(app, p);
   try {
     app.parse(argc, argv);
   } catch (const CLI::Success& e) {

@@ -55,6 +55,9 @@ int cancel_task(session& s, std::uint64_t id);
 
 int show_events(session& s, std::uint64_t after, std::uint32_t limit, bool follow);
 
+/// Checks a recorded history (core/history/file.hpp) without asking anyone.
+int check_history(session& s, const std::string& path);
+
 /// Prints a task that has ended (or runs); its fault, if it failed, goes to standard error. Returns
 /// the exit code that its outcome stands for.
 int report_task(session& s, const packet<schema::Task>& task);
