@@ -2,6 +2,7 @@
 #include "core/volume/replica_io.hpp"
 
 #include "core/base/log.hpp"
+#include "core/base/planted.hpp"
 
 #include <algorithm>
 #include <cstring>
@@ -51,6 +52,8 @@ struct replica_io::batch {
       return;
     }
     const auto& why = done.error();
+    if (planted(bug::ack_without_replica) && why.code != errc::refused)
+      return;
     if (op.move != 0 && why.code == errc::precondition) {
       // Its staged copy was aborted or replaced by a later move: this move can never commit.
       slog::warn("mirror refused a write move={} offset={}: {}", op.move, op.offset, why.detail);
@@ -195,6 +198,8 @@ result<void> replica_io::flush(flush_scope scope) const {
     auto covers = mark->written.load();
     if (!owed(*mark, scope)
         || std::any_of(started.begin(), started.end(), [&](auto& x) { return x.mark == mark; }))
+      return;
+    if (route.link && planted(bug::flush_local_only))
       return;
     if (route.link)
       started.push_back({mark, covers, route.link->start_flush()});
