@@ -8,16 +8,13 @@
 #include <dlfcn.h>
 #include <linux/futex.h>
 #include <sched.h>
-#include <sys/random.h>
 #include <sys/syscall.h>
-#include <sys/time.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <climits>
 #include <cstdarg>
 #include <cstring>
-#include <ctime>
 
 using namespace foreshift::sim;
 
@@ -48,23 +45,8 @@ const libc_calls& libc() {
 
 namespace {
 
-constexpr std::int64_t wall_start_ns = 1'700'000'000ll * second;
 /// In a condition variable's memory, where the library keeps its own flags.
 constexpr unsigned monotonic_flag = 2;
-
-std::int64_t to_ns(const timespec& x) {
-  return x.tv_sec * second + x.tv_nsec;
-}
-
-timespec to_timespec(std::int64_t ns) {
-  return {ns / second, static_cast<long>(ns % second)};
-}
-
-/// A point of that clock as the kernel's time.
-std::int64_t deadline(clockid_t clock, const timespec& at) {
-  auto ns = to_ns(at);
-  return clock == CLOCK_REALTIME ? ns - wall_start_ns : ns;
-}
 
 std::uint32_t my_id() {
   return kernel::active() ? kernel::id_of(kernel::self()) : 1;
@@ -349,61 +331,6 @@ long syscall(long number, ...) noexcept {
     return futex(reinterpret_cast<std::uint32_t*>(x[0]), static_cast<int>(x[1]),
                  static_cast<std::uint32_t>(x[2]), reinterpret_cast<const timespec*>(x[3]));
   return libc().syscall(number, x[0], x[1], x[2], x[3], x[4], x[5]);
-}
-
-// -- time and chance ------------------------------------------------------------------------------
-
-int clock_gettime(clockid_t clock, timespec* out) noexcept {
-  if (!kernel::active())
-    return libc().clock_gettime(clock, out);
-  auto wall = clock == CLOCK_REALTIME || clock == CLOCK_REALTIME_COARSE;
-  *out = to_timespec(kernel::now_ns() + (wall ? wall_start_ns : 0));
-  return 0;
-}
-
-int gettimeofday(timeval* out, void*) noexcept {
-  timespec now{};
-  clock_gettime(CLOCK_REALTIME, &now);
-  *out = {now.tv_sec, now.tv_nsec / 1000};
-  return 0;
-}
-
-time_t time(time_t* out) noexcept {
-  timespec now{};
-  clock_gettime(CLOCK_REALTIME, &now);
-  if (out != nullptr)
-    *out = now.tv_sec;
-  return now.tv_sec;
-}
-
-int nanosleep(const timespec* span, timespec*) {
-  if (kernel::active())
-    kernel::sleep(to_ns(*span));
-  else
-    libc().syscall(SYS_nanosleep, span, nullptr);
-  return 0;
-}
-
-int clock_nanosleep(clockid_t clock, int flags, const timespec* span, timespec*) {
-  if (!kernel::active())
-    return static_cast<int>(libc().syscall(SYS_clock_nanosleep, clock, flags, span, nullptr));
-  auto until =
-      (flags & TIMER_ABSTIME) != 0 ? deadline(clock, *span) - kernel::now_ns() : to_ns(*span);
-  kernel::sleep(until);
-  return 0;
-}
-
-int usleep(useconds_t span) {
-  timespec x = to_timespec(std::int64_t{span} * us);
-  return nanosleep(&x, nullptr);
-}
-
-ssize_t getrandom(void* out, size_t size, unsigned) {
-  if (!kernel::active())
-    return libc().syscall(SYS_getrandom, out, size, 0);
-  for (size_t i = 0; i < size; ++i)
-    static_cast<unsigned char*>(out)[i] = static_cast<unsigned char>(kernel::random(256));
-  return static_cast<ssize_t>(size);
 }
 
 } // extern "C"

@@ -5,6 +5,8 @@
 
 #include <pthread.h>
 
+#include <ctime>
+
 /// What interpose.cpp needs of the kernel's threads.
 namespace foreshift::sim {
 
@@ -35,5 +37,21 @@ struct libc_calls {
   long (*syscall)(long, ...);
 };
 const libc_calls& libc();
+
+inline constexpr std::int64_t wall_start_ns = 1'700'000'000ll * second;
+
+inline std::int64_t to_ns(const timespec& x) {
+  return x.tv_sec * second + x.tv_nsec;
+}
+
+inline timespec to_timespec(std::int64_t ns) {
+  return {ns / second, static_cast<long>(ns % second)};
+}
+
+/// A point of that clock as the kernel's time.
+inline std::int64_t deadline(clockid_t clock, const timespec& at) {
+  auto ns = to_ns(at);
+  return clock == CLOCK_REALTIME ? ns - wall_start_ns : ns;
+}
 
 } // namespace foreshift::sim
