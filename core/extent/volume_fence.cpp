@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "core/extent/volume_extents_impl.hpp"
 
+#include "core/base/planted.hpp"
+
 #include <algorithm>
 #include <string>
 
@@ -74,9 +76,11 @@ result<fence_state> volume_extents_impl::promote(std::uint64_t epoch, std::strin
   // Until the new fence is durable nobody is served: neither the old holder, whose end may already
   // be on disk, nor the new one, whose beginning may not. A failed promote is repeated or outbid.
   fence_durable_ = false;
-  gate_.close();
-  if (auto ok = disk_->records->put_fence(layout_.id, next); !ok)
-    return ok.error();
+  if (!planted(bug::promote_without_waiting))
+    gate_.close();
+  if (!planted(bug::promote_not_durable))
+    if (auto ok = disk_->records->put_fence(layout_.id, next); !ok)
+      return ok.error();
   fence_durable_ = true;
   gate_.open(epoch);
   return next;

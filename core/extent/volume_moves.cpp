@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "core/extent/volume_extents_impl.hpp"
 
+#include "core/base/planted.hpp"
 #include "core/base/units.hpp"
 #include "core/extent/block_checksum.hpp"
 
@@ -152,7 +153,9 @@ result<std::uint64_t> volume_extents_impl::store_unfilled(const staged_copy& cop
   auto& segment = segment_at(base);
   auto first = base % layout_.extent_bytes / block_bytes;
   auto blocks = in.size() / block_bytes;
-  auto wanted = [&](std::size_t i) { return !copy.filled[first + i]; };
+  auto wanted = [&](std::size_t i) {
+    return !copy.filled[first + i] || planted(bug::fill_over_mirrored);
+  };
   auto stored = [&](std::size_t i) { // a block of zeroes over nothing stays a hole
     return wanted(i)
            && !(is_zero_block(in.data() + i * block_bytes)

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "core/lease/flip_machine.hpp"
 
+#include "core/base/planted.hpp"
 #include "core/lease/requests.hpp"
 
 #include <fmt/format.h>
@@ -139,7 +140,7 @@ script<finish> flip_machine::forward_to(std::string host, std::optional<fault> w
     if (attempt > 0)
       (void)co_await rest(retry_pause);
     auto next = facts_->lease;
-    next.epoch += 1;
+    next.epoch += planted(bug::reuse_epoch) ? 0 : 1;
     next.prepared = {request_.task, next.epoch, host, ""};
     auto intent = next.prepared;
     auto stored = co_await put_lease(next);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "core/lease/move_machine.hpp"
 
+#include "core/base/planted.hpp"
 #include "core/lease/repair.hpp"
 #include "core/lease/requests.hpp"
 #include "schemas/agent.capnp.h"
@@ -158,6 +159,8 @@ script<result<void>> move_machine::copy() {
   auto request = agent_move(*facts_, record_, request_.rate_bytes, changed);
   auto moved = co_await ask_cancelable(to, std::move(request), request_.timeout);
   auto count = as<schema::AgentMoved>(moved);
+  if (!count && planted(bug::commit_after_failed_copy))
+    co_return result<void>{};
   if (!count)
     co_return count.error();
   bytes_ = count->read().getBytesCopied();
@@ -169,6 +172,8 @@ script<result<void>> move_machine::copy() {
 
 /// A move becomes visible only after both sides' checksums agree.
 script<result<void>> move_machine::check() {
+  if (planted(bug::fill_over_mirrored))
+    co_return result<void>{};
   if (held()) {
     auto agreed = co_await ask(facts_->lease.holder, verify(record_), barrier_timeout);
     co_return bare(agreed);

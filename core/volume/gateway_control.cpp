@@ -3,6 +3,7 @@
 #include "core/volume/gateway.hpp"
 
 #include "core/base/log.hpp"
+#include "core/base/planted.hpp"
 
 #include <algorithm>
 
@@ -153,7 +154,8 @@ bool gateway::resume(LeaseState state, std::uint64_t epoch, const placement_map&
     mirror.route = route_to(order.destination, epoch, order.move);
     next.mirrors.push_back(std::move(mirror));
   }
-  next.recovering = state == LeaseState::PRIMARY && !intents_.of(shape_.id).empty();
+  next.recovering = state == LeaseState::PRIMARY && !intents_.of(shape_.id).empty()
+                    && !planted(bug::recover_without_repair);
   auto held = next.recovering;
   install(std::move(next));
   return held;
@@ -287,6 +289,8 @@ result<void> gateway::mirror_on(std::uint64_t epoch, const mirror_order& order,
     next.mirrors.push_back(std::move(mirror));
     generation = install(std::move(next));
   }
+  if (planted(bug::no_mirror_barrier))
+    return {};
   return wait_older(generation);
 }
 

@@ -3,6 +3,7 @@
 #include "core/volume/plane_service.hpp"
 
 #include "core/base/log.hpp"
+#include "core/base/planted.hpp"
 
 #include <algorithm>
 #include <condition_variable>
@@ -205,11 +206,11 @@ plane_service::takeover(schema::PlaneTakeover::Reader in) {
     return fault{errc::precondition, "host '" + plane_.options().host
                                          + "' does not stand by for volume '" + volume.shape.name
                                          + "' at epoch " + std::to_string(in.getEpoch())};
-  auto clean = drain_source(volume, in);
+  auto clean = planted(bug::flip_without_drain) ? result<void>{} : drain_source(volume, in);
   if (!clean && !in.getForced())
     return clean.error();
   auto drained = clock.monotonic_ns();
-  if (auto sealed = promote_all(volume, in); !sealed)
+  if (auto sealed = promote_all(volume, in); !sealed && !planted(bug::serve_unpromoted))
     return sealed.error();
   auto promoted = clock.monotonic_ns();
   // Forced without a source: a roll-back or a re-attachment. Nobody was drained, so nobody has made

@@ -2,6 +2,7 @@
 #include "core/volume/replica_io.hpp"
 
 #include "core/base/log.hpp"
+#include "core/base/planted.hpp"
 
 #include <algorithm>
 #include <cstring>
@@ -57,6 +58,8 @@ struct replica_io::batch {
       return;
     }
     const auto& why = done.error();
+    if (planted(bug::ack_without_replica) && why.code != errc::refused)
+      return;
     if (op.move != 0 && why.code == errc::precondition) {
       // Its staged copy was aborted or replaced by a later move: this move can never commit.
       slog::warn("mirror refused a write move={} offset={}: {}", op.move, op.offset, why.detail);
@@ -214,6 +217,8 @@ result<void> replica_io::flush(flush_scope scope) const {
     if (!route.in_sync || !owed(*mark, scope)
         || std::any_of(started.begin(), started.end(),
                        [&](auto& x) { return x.route->mark.get() == mark; }))
+      return;
+    if (route.link && planted(bug::flush_local_only))
       return;
     if (route.link)
       started.push_back({&route, covers, route.link->start_flush()});

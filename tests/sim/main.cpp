@@ -1,0 +1,186 @@
+// SPDX-License-Identifier: Apache-2.0
+// foreshift_sim: runs seeds, each in a process of its own made from the same untouched one.
+#include "core/base/log.hpp"
+#include "tests/sim/network.hpp"
+#include "tests/sim/scenario.hpp"
+
+#include <malloc.h>
+#include <sched.h>
+#include <sys/personality.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <ctime>
+#include <string_view>
+
+#ifdef FORESHIFT_BUGS
+#include "tests/sim/bugs.hpp"
+#endif
+
+namespace {
+
+using namespace foreshift;
+using namespace foreshift::sim;
+
+constexpr unsigned wall_s_max = 120; ///< A seed that takes longer is stuck.
+
+struct arguments {
+  std::uint64_t first = 1;
+  std::uint64_t last = 20;
+  std::uint64_t step = 1;
+  bool verbose = false;
+  bool hashes = false;
+  bool stop = false;   ///< At the first seed that fails.
+  bool silent = false; ///< Failing is what is expected.
+  std::string_view bug;
+  bool every_bug = false;
+};
+
+struct tally {
+  std::uint64_t runs = 0;
+  std::uint64_t failures = 0;
+  std::uint64_t last_failure = 0;
+};
+
+[[noreturn]] void run_seed(std::uint64_t seed, const arguments& how) {
+  cpu_set_t here;
+  CPU_ZERO(&here);
+  CPU_SET(static_cast<unsigned>(::sched_getcpu()), &here);
+  ::sched_setaffinity(0, sizeof here, &here); // a turn passes faster within one processor
+  ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+  ::alarm(wall_s_max);
+  if (how.silent) [[maybe_unused]]
+    auto* closed = std::freopen("/dev/null", "w", stdout);
+  kernel::start({seed, how.verbose});
+  net::reset();
+  scenario{}.run();
+  if (how.hashes)
+    std::printf("seed %llu trace %016llx switches %llu\n", static_cast<unsigned long long>(seed),
+                static_cast<unsigned long long>(kernel::trace_hash()),
+                static_cast<unsigned long long>(kernel::switches()));
+  kernel::finish(0, "");
+}
+
+/// Allocates nothing, so that every seed finds the same memory.
+tally run_seeds(const arguments& how) {
+  tally out;
+  for (auto seed = how.first; seed <= how.last; seed += how.step) {
+    auto child = ::fork();
+    if (child == 0)
+      run_seed(seed, how);
+    int status = 0;
+    ::waitpid(child, &status, 0);
+    ++out.runs;
+    if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
+      continue;
+    ++out.failures;
+    out.last_failure = seed;
+    if (WIFSIGNALED(status) && !how.silent)
+      ::dprintf(1, "seed %llu: ended by signal %d\n", static_cast<unsigned long long>(seed),
+                WTERMSIG(status));
+    if (how.stop)
+      break;
+  }
+  return out;
+}
+
+#ifdef FORESHIFT_BUGS
+/// Every planted bug must make some seed fail that passes without it.
+int find_every_bug(arguments how) {
+  how.silent = true;
+  int missed = 0;
+  for (auto name : bug_names().subspan(1)) {
+    std::uint64_t found = 0;
+    for (auto seed = how.first; seed <= how.last && found == 0; seed += how.step) {
+      auto one = how;
+      one.first = one.last = seed;
+      plant(name);
+      if (run_seeds(one).failures == 0)
+        continue;
+      plant(bug_names().front());
+      found = run_seeds(one).failures == 0 ? seed : 0;
+    }
+    missed += found == 0;
+    ::dprintf(1, "%-26s %s %llu\n", name.data(), found > 0 ? "found by seed" : "NOT FOUND up to",
+              static_cast<unsigned long long>(found > 0 ? found : how.last));
+  }
+  return missed == 0 ? 0 : 1;
+}
+#endif
+
+/// Addresses must not differ between runs: some containers are ordered by them.
+void fix_addresses(char** argv) {
+  auto now = ::personality(0xffffffff);
+  if ((now & ADDR_NO_RANDOMIZE) == 0
+      && ::personality(static_cast<unsigned long>(now) | ADDR_NO_RANDOMIZE) != -1)
+    ::execv("/proc/self/exe", argv);
+}
+
+bool parse(int argc, char** argv, arguments& out) {
+  for (int i = 1; i < argc; ++i) {
+    std::string_view x = argv[i];
+    auto text = [&] { return i + 1 < argc ? argv[++i] : "0"; };
+    auto number = [&] { return std::strtoull(text(), nullptr, 10); };
+    if (x == "--seed") {
+      out.first = out.last = number();
+      out.verbose = true;
+    } else if (x == "--first") {
+      out.first = number();
+    } else if (x == "--last") {
+      out.last = number();
+    } else if (x == "--step") {
+      out.step = number();
+    } else if (x == "--hashes") {
+      out.hashes = true;
+    } else if (x == "--stop") {
+      out.stop = true;
+    } else if (x == "--quiet") {
+      out.verbose = false;
+    } else if (x == "--bug") {
+      out.bug = text();
+    } else if (x == "--every-bug") {
+      out.every_bug = true;
+    } else {
+      return false;
+    }
+  }
+  return out.step > 0;
+}
+
+bool choose_bug([[maybe_unused]] const arguments& how) {
+#ifdef FORESHIFT_BUGS
+  return how.bug.empty() || plant(how.bug);
+#else
+  return how.bug.empty() && !how.every_bug;
+#endif
+}
+
+} // namespace
+
+int main(int argc, char** argv) {
+  fix_addresses(argv);
+  arguments how;
+  if (!parse(argc, argv, how) || !choose_bug(how)) {
+    std::fputs("usage: foreshift_sim [--seed N [--quiet]] [--first N] [--last N] [--step N]\n"
+               "                     [--hashes] [--stop]\n"
+               "       foreshift_sim_bugs ... [--bug NAME | --every-bug]\n",
+               stderr);
+    return 2;
+  }
+  ::mallopt(M_ARENA_MAX, 1);
+  slog::set_level(slog::level::off);
+#ifdef FORESHIFT_BUGS
+  if (how.every_bug)
+    return find_every_bug(how);
+#endif
+  auto began = ::time(nullptr);
+  auto got = run_seeds(how);
+  ::dprintf(1, "%llu seeds, %llu failed, %lld s\n", static_cast<unsigned long long>(got.runs),
+            static_cast<unsigned long long>(got.failures),
+            static_cast<long long>(::time(nullptr) - began));
+  return got.failures == 0 ? 0 : 1;
+}
