@@ -15,8 +15,6 @@ namespace foreshift::lease {
 
 namespace {
 
-constexpr int abort_attempts = 3;
-constexpr int store_attempts = 8;
 constexpr int adopt_attempts_after_cancel = 3;
 constexpr std::chrono::milliseconds barrier_timeout{10'000};
 
@@ -274,49 +272,6 @@ script<bool> move_machine::destination_lost() {
   auto& map = seen->placement;
   co_return std::none_of(record_.extents.begin(), record_.extents.end(),
                          [&](auto extent) { return map.holds(record_.destination, extent); });
-}
-
-/// The destination restarted between the copy and its commit and lacks what was mirrored meanwhile:
-/// its copy can never become a replica. Takes it out of the map again; nothing was removed for it,
-/// so the replicas are those of before, unless the volume has lost others meanwhile.
-script<finish> move_machine::withdraw(fault why) {
-  for (int attempt = 1;; ++attempt) {
-    auto seen = co_await read(attempt == 1 && !resumed_ ? load_kind::look : load_kind::enter);
-    if (seen) {
-      facts_ = *std::move(seen);
-      auto& map = facts_->placement;
-      std::vector<std::uint32_t> there;
-      for (auto extent : record_.extents)
-        if (map.holds(record_.destination, extent))
-          there.push_back(extent);
-      if (there.empty())
-        break;
-      for (auto extent : there)
-        if (map.replicas(extent).size() <= map.shape().replicas)
-          co_return ended(why); // of too few replicas none is given up; tried again later
-      auto next = map.without_replica(record_.destination, there)
-                      .without_retiring(record_.destination, there);
-      std::vector<compare> compares;
-      compares.push_back({placement_key(record_.volume), facts_->placement_revision});
-      std::vector<store_op> ops;
-      ops.push_back({placement_key(record_.volume), to_value(next.encode())});
-      // Read back in every case, as in publish().
-      (void)co_await transact(std::move(compares), std::move(ops));
-    }
-    if (attempt >= store_attempts)
-      co_return ended(why);
-    if (attempt > 1)
-      (void)co_await rest(retry_pause);
-  }
-  auto adopted = co_await adopt_everywhere();
-  if (!adopted)
-    co_return ended(adopted.error());
-  auto dropped = abort_staged(record_.volume, record_.id);
-  (void)co_await insist(record_.destination, std::move(dropped), abort_attempts);
-  auto erased = co_await erase_record();
-  auto end = ended(why);
-  end.resume_later = !erased;
-  co_return end;
 }
 
 /// Tells the primary, whoever that is now. A refusal means it is not primary any more; the next one

@@ -37,6 +37,9 @@ public:
   static std::unique_ptr<move_machine> resume(const move_record& record);
 
 private:
+  static constexpr int abort_attempts = 3;
+  static constexpr int store_attempts = 8;
+
   script<finish> run() override;
   script<result<void>> begin();
   script<result<void>> copy();
@@ -46,7 +49,7 @@ private:
   script<result<void>> publish();
   script<finish> forward();
   script<bool> destination_lost();
-  script<finish> withdraw(fault why);
+  script<finish> withdraw(fault why); // move_withdraw.cpp
   script<finish> abort(fault why);
   script<result<void>> erase_record();
   script<result<void>> adopt_everywhere();
