@@ -24,6 +24,11 @@ public:
   std::string save() const override;
   result<void> load(std::string_view bytes) override;
 
+  /// Experts that rank, then the merged arms before the guard and without loyalty.
+  std::vector<std::string> arms() const;
+  /// The `count` extents an arm alone would have near, hottest first. Learns nothing.
+  std::vector<std::uint32_t> choose_by(const std::string& arm, std::size_t count) const;
+
 private:
   static constexpr std::uint32_t open_max = 0xffff'0000; ///< 136 years of one-second windows.
 

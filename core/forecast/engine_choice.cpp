@@ -75,6 +75,7 @@ candidates forecast_engine::gather_candidates() const {
     } else {
       levels_of_property(scores, levels);
     }
+    out.scores.push_back(std::move(scores));
   }
   return out;
 }
@@ -119,6 +120,32 @@ std::vector<std::uint32_t> forecast_engine::choose(std::size_t budget) {
     out.push_back(now.extents[place]);
   incumbents_ = out;
   std::sort(incumbents_.begin(), incumbents_.end());
+  return out;
+}
+
+std::vector<std::string> forecast_engine::arms() const {
+  std::vector<std::string> out;
+  for (auto& each : experts_)
+    if (each->ranks())
+      out.emplace_back(each->name());
+  out.insert(out.end(), {"table", "fitted"});
+  return out;
+}
+
+std::vector<std::uint32_t> forecast_engine::choose_by(const std::string& arm,
+                                                      std::size_t count) const {
+  auto now = gather_candidates();
+  auto& main = outlooks_.front();
+  std::vector<float> values(now.extents.size());
+  auto found = std::find_if(experts_.begin(), experts_.end(),
+                            [&](auto& each) { return each->name() == arm; });
+  if (found == experts_.end())
+    values = arm == "table" ? main.by_table(now.levels) : main.expect(now, share_kind::total);
+  else
+    values = std::move(now.scores[static_cast<std::size_t>(found - experts_.begin())]);
+  std::vector<std::uint32_t> out;
+  for (auto place : hottest_first(ranking{values}.top(count), values))
+    out.push_back(now.extents[place]);
   return out;
 }
 

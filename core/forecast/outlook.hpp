@@ -53,6 +53,9 @@ public:
     return fit_.expect(now.levels, kind);
   }
 
+  /// Expected share by what each expert's levels were worth lately, experts weighed by record.
+  std::vector<float> by_table(const level_columns& levels) const;
+
   const ledger& records() const { return ledger_; }
   /// Mean share of the clairvoyant choice per arm, lately.
   const std::vector<double>& arms() const { return arms_; }
@@ -65,7 +68,6 @@ public:
 private:
   static constexpr std::size_t lesson_rows_max = 1u << 17;
 
-  std::vector<float> by_table(const level_columns& levels) const;
   void learn(trial::outcome result);
 
   outlook_options options_;
