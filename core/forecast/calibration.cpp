@@ -8,12 +8,8 @@ namespace foreshift {
 
 namespace {
 
-double knob(const char* name, double otherwise) {
-  auto found = std::getenv(name);
-  return found ? std::atof(found) : otherwise;
-}
-
 constexpr float worth_max = 12;
+constexpr double prior = 1; ///< Shares of a budget that say: as before.
 
 } // namespace
 
@@ -41,10 +37,7 @@ void calibration::learn(std::span<const lesson> lessons) {
     fit(worths_[2], lessons, &lesson::writes);
 }
 
-void calibration::fit(worths& to, std::span<const lesson> lessons,
-                      std::vector<float> lesson::*of) {
-  static const auto prior = knob("K_PRIOR", 0.05);
-  static const auto damp = knob("K_DAMP", 0.5);
+void calibration::fit(worths& to, std::span<const lesson> lessons, std::vector<float> lesson::*of) {
   std::vector<std::vector<float>> expected;
   for (auto& each : lessons) {
     auto& sums = expected.emplace_back(each.rows());
@@ -67,7 +60,7 @@ void calibration::fit(worths& to, std::span<const lesson> lessons,
     std::array<float, rank_levels * rank_levels> step{};
     auto cells = parts_[p].first == parts_[p].second ? rank_levels : step.size();
     for (std::size_t i = 0; i < cells; ++i) {
-      auto change = damp * std::log((came[i] + prior) / (promised[i] + prior));
+      auto change = std::log((came[i] + prior) / (promised[i] + prior));
       step[i] = static_cast<float>(std::exp(change));
       to[p][i] = std::clamp(to[p][i] + static_cast<float>(change), -worth_max, worth_max);
     }
@@ -91,8 +84,8 @@ std::vector<float> calibration::expect(const level_columns& levels, share_kind k
 void calibration::save(byte_writer& out) const {
   for (auto& kind : worths_) {
     std::vector<float> all;
-    for (auto& part : kind)
-      all.insert(all.end(), part.begin(), part.end());
+    for (auto& each : kind)
+      all.insert(all.end(), each.begin(), each.end());
     out.put_all(all);
   }
 }

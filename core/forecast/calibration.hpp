@@ -16,6 +16,8 @@ using level_columns = std::vector<std::vector<std::uint8_t>>;
 
 /// What came of some candidates of one decision: their levels then, and the shares they got since.
 struct lesson {
+  std::int64_t end_ms = 0; ///< When its outcome was known.
+  std::vector<std::uint32_t> extents;
   level_columns levels;
   std::vector<float> total; ///< Share of the clairvoyant choice, times the budget.
   std::vector<float> reads; ///< Shares of all reads, times the budget.
@@ -29,8 +31,8 @@ struct lesson {
 enum class share_kind : std::uint8_t { total, reads, writes };
 
 /// Turns levels into expected shares: the logarithm of a share is a sum over experts of what each
-/// expert's level is worth, fitted to the lessons of late by iterative proportional scaling (Darroch
-/// and Ratcliff, 1972), so that experts who say the same count once. One thread.
+/// expert's level is worth, fitted to the lessons of late by iterative proportional scaling
+/// (Darroch and Ratcliff, 1972), so that experts who say the same count once. One thread.
 class calibration {
 public:
   /// `pairs`: experts whose levels are also looked at together.

@@ -49,10 +49,9 @@ public:
   /// Values as of `view.window`.
   void write_to(const forecast_view& view, std::span<float> out) const {
     auto count = values_.size();
-    auto age =
-        static_cast<float>(view.window) - xt::cast<float>(lens(view.table.last_window.data(), count));
-    lens(out.data(), count) =
-        lens(values_.data(), count) * xt::exp(-rate(view.window_ms) * age);
+    auto age = static_cast<float>(view.window)
+               - xt::cast<float>(lens(view.table.last_window.data(), count));
+    lens(out.data(), count) = lens(values_.data(), count) * xt::exp(-rate(view.window_ms) * age);
   }
 
   void keep(std::span<const std::uint32_t> slots) { gather(values_, slots, 0.0f); }

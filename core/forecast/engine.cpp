@@ -46,6 +46,10 @@ std::vector<outlook> make_outlooks(const forecaster_options& options,
     names.emplace_back(each->name());
     ranks.push_back(each->ranks());
   }
+  if (options.lstm) {
+    names.emplace_back("lstm");
+    ranks.push_back(true);
+  }
   std::vector<std::uint32_t> horizons{options.horizon_ms};
   for (auto each : options.more_horizons_ms)
     if (std::find(horizons.begin(), horizons.end(), each) == horizons.end())
@@ -53,7 +57,7 @@ std::vector<outlook> make_outlooks(const forecaster_options& options,
   std::vector<outlook> out;
   for (auto horizon : horizons) {
     auto main = out.empty();
-    auto interval = main ? std::min(horizon / 5, 60'000u) : std::max(horizon / 4, 60'000u);
+    auto interval = main ? std::min(horizon / 5, 60'000u) : std::max(horizon / 4, 120'000u);
     out.push_back({{.horizon_ms = horizon,
                     .interval_ms = std::max(interval, options.window_ms),
                     .rows_max = main ? 1u << 15 : 1u << 13},
@@ -71,7 +75,10 @@ std::unique_ptr<forecaster> make_forecaster(const forecaster_options& options) {
 
 forecast_engine::forecast_engine(const forecaster_options& options)
     : options_(options), extent_end_(extents_of(options)), table_(options.extent_bytes),
-      experts_(make_experts()), outlooks_(make_outlooks(options, experts_)) {}
+      experts_(make_experts()), outlooks_(make_outlooks(options, experts_)) {
+  if (options.lstm)
+    learned_.emplace(experts_.size());
+}
 
 void forecast_engine::observe(const access& given) {
   auto x = given;
@@ -153,7 +160,10 @@ void forecast_engine::close(std::uint32_t windows) {
   writes_ = (writes_ * std::exp(-decay) + writes) * idle;
   open_ += windows;
   for (auto& each : outlooks_)
-    each.advance(now_ms());
+    each.advance(now_ms(), [&](const lesson& learnt) {
+      if (learned_ && &each == &outlooks_.front())
+        learned_->learn(learnt);
+    });
   if (busy_ > 0) // an idle volume costs nothing
     start_trials();
 }
@@ -167,8 +177,10 @@ void forecast_engine::start_trials() {
   auto seen = gather_candidates();
   for (auto& each : outlooks_)
     if (each.due(now)) {
-      auto chosen = &each == &outlooks_.front() ? choice(seen, budget(), 1)
+      auto chosen = &each == &outlooks_.front() ? renew_classes(seen)
                                                 : ranking{each.expect(seen)}.top(budget());
+      if (learned_ && &each == &outlooks_.front())
+        learned_->step(seen, table_.size(), now, now + each.horizon_ms());
       each.start(now, seen, chosen, budget());
     }
 }
@@ -199,6 +211,8 @@ void forecast_engine::forget_down_to(std::size_t extents) {
   order_.clear();
   for (auto& each : experts_)
     each->keep(kept);
+  if (learned_)
+    learned_->keep(kept);
   std::vector<window_count> counts;
   for (std::uint32_t slot = 0; slot < table_.size(); ++slot)
     if (auto& at = table_.pending[slot]; at != extent_table::none) {
@@ -222,13 +236,9 @@ void forecast_engine::sort_slots() {
 }
 
 forecast_view forecast_engine::view() const {
-  return {table_,
-          streams_,
-          open_ == 0 ? 0 : open_ - 1,
-          options_.window_ms,
-          options_.extent_bytes,
-          extent_end_,
-          now_ms()};
+  return {
+      table_,      streams_, open_ == 0 ? 0 : open_ - 1, options_.window_ms, options_.extent_bytes,
+      extent_end_, now_ms()};
 }
 
 } // namespace foreshift

@@ -3,9 +3,11 @@
 
 #include "core/forecast/expert.hpp"
 #include "core/forecast/forecaster.hpp"
+#include "core/forecast/learned_arm.hpp"
 #include "core/forecast/outlook.hpp"
 
 #include <memory>
+#include <optional>
 #include <vector>
 
 namespace foreshift {
@@ -40,8 +42,11 @@ private:
   std::int64_t now_ms() const { return (base_ + open_) * options_.window_ms; }
   void sort_slots();
   candidates gather_candidates() const;
-  std::vector<std::uint32_t> choice(const candidates& now, std::size_t budget,
-                                    double loyalty) const;
+  void add_learned(candidates& to) const;
+  std::vector<std::uint32_t> choice(const candidates& now,
+                                    std::span<const std::uint32_t> incumbents,
+                                    std::size_t budget) const;
+  std::vector<std::uint32_t> renew_classes(const candidates& now);
   std::vector<float> usefulness(const candidates& now) const;
   std::size_t budget() const;
   double per_horizon(double decayed_sum, std::uint32_t horizon_ms) const;
@@ -57,11 +62,13 @@ private:
   extent_table table_;
   stream_tracker streams_;
   std::vector<std::unique_ptr<expert>> experts_;
-  std::vector<outlook> outlooks_;         ///< The first is of the main horizon.
-  std::vector<window_count> counts_;      ///< Of the open window.
-  std::vector<std::uint32_t> order_;      ///< Slots by extent, as of the last sort.
-  std::vector<std::uint32_t> incumbents_; ///< The last choice, ascending.
-  std::vector<std::uint32_t> warm_;       ///< The next few budgets' worth, ascending.
+  std::optional<learned_arm> learned_;
+  std::vector<outlook> outlooks_;    ///< The first is of the main horizon.
+  std::vector<window_count> counts_; ///< Of the open window.
+  std::vector<std::uint32_t> order_; ///< Slots by extent, as of the last sort.
+  std::vector<std::uint32_t> held_;  ///< What `choose` chose last, ascending.
+  std::vector<std::uint32_t> hot_;   ///< Classes, ascending; all hot ones are warm, too.
+  std::vector<std::uint32_t> warm_;
   bool started_ = false;
   std::int64_t base_ = 0;  ///< The first window's number since the epoch.
   std::uint32_t open_ = 0; ///< The open window, from `base_`.

@@ -2,17 +2,18 @@
 #include "core/forecast/engine.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <numeric>
+#include <utility>
 
 namespace foreshift {
 
 namespace {
 
-double knob(const char* name, double otherwise) {
-  auto found = std::getenv(name);
-  return found ? std::atof(found) : otherwise;
-}
+// What is needed right after a move counts beside the main horizon.
+constexpr std::array near_horizons{std::pair{10'000u, 0.3}, std::pair{60'000u, 0.5}};
+constexpr float loyalty = 2; ///< So many times better a newcomer must be.
 
 constexpr std::size_t beyond_max = 1u << 16;
 
@@ -24,9 +25,8 @@ void levels_of_property(std::span<const float> values, std::span<std::uint8_t> o
 
 std::vector<std::uint32_t> hottest_first(std::vector<std::uint32_t> places,
                                          std::span<const float> values) {
-  std::sort(places.begin(), places.end(), [&](auto a, auto b) {
-    return values[a] != values[b] ? values[a] > values[b] : a < b;
-  });
+  std::sort(places.begin(), places.end(),
+            [&](auto a, auto b) { return values[a] != values[b] ? values[a] > values[b] : a < b; });
   return places;
 }
 
@@ -38,7 +38,8 @@ std::uint32_t forecast_view::place_of(std::uint32_t extent) const {
   auto found = std::lower_bound(beyond.begin(), beyond.end(), extent);
   if (found == beyond.end() || *found != extent)
     return extent_table::none;
-  return static_cast<std::uint32_t>(table.size() + static_cast<std::size_t>(found - beyond.begin()));
+  return static_cast<std::uint32_t>(table.size()
+                                    + static_cast<std::size_t>(found - beyond.begin()));
 }
 
 candidates forecast_engine::gather_candidates() const {
@@ -77,12 +78,25 @@ candidates forecast_engine::gather_candidates() const {
     }
     out.scores.push_back(std::move(scores));
   }
+  if (learned_)
+    add_learned(out);
   return out;
+}
+
+/// The learned arm sees what the others say.
+void forecast_engine::add_learned(candidates& to) const {
+  std::vector<float> scores(to.extents.size());
+  learned_->score(to.levels, now_ms(), scores);
+  ranking ranks(scores);
+  auto column = to.levels.size();
+  ranks.levels(budget(), to.levels.emplace_back(scores.size()));
+  for (auto place : ranks.top(budget()))
+    to.picks[place] |= 1u << column;
+  to.scores.push_back(std::move(scores));
 }
 
 /// Worth of each candidate for the main horizon, and a part for what is needed right after a move.
 std::vector<float> forecast_engine::usefulness(const candidates& now) const {
-  static const double near_share[] = {knob("K_NEAR10", 0.15), knob("K_NEAR60", 0.15)};
   std::vector<float> out(now.extents.size());
   auto add = [&](const outlook& by, double share) {
     auto values = by.expect(now);
@@ -95,19 +109,19 @@ std::vector<float> forecast_engine::usefulness(const candidates& now) const {
   };
   auto& main = outlooks_.front();
   add(main, 1);
-  for (std::size_t i = 0; i < 2; ++i)
+  for (auto [horizon_ms, share] : near_horizons)
     for (auto& each : outlooks_)
-      if (each.horizon_ms() == (i == 0 ? 10'000u : 60'000u) && each.horizon_ms() < main.horizon_ms() && near_share[i] > 0)
-        add(each, near_share[i]);
+      if (each.horizon_ms() == horizon_ms && horizon_ms < main.horizon_ms())
+        add(each, share);
   return out;
 }
 
-std::vector<std::uint32_t> forecast_engine::choice(const candidates& now, std::size_t budget,
-                                                   double) const {
-  static const auto loyalty = static_cast<float>(knob("K_LOYAL", 1.3));
+std::vector<std::uint32_t> forecast_engine::choice(const candidates& now,
+                                                   std::span<const std::uint32_t> incumbents,
+                                                   std::size_t budget) const {
   auto values = usefulness(now);
   for (std::size_t i = 0; i < values.size(); ++i)
-    if (std::binary_search(incumbents_.begin(), incumbents_.end(), now.extents[i]))
+    if (std::binary_search(incumbents.begin(), incumbents.end(), now.extents[i]))
       values[i] *= loyalty;
   return hottest_first(ranking{values}.top(budget), values);
 }
@@ -116,11 +130,28 @@ std::vector<std::uint32_t> forecast_engine::choose(std::size_t budget) {
   sort_slots();
   auto now = gather_candidates();
   std::vector<std::uint32_t> out;
-  for (auto place : choice(now, budget, 1))
+  for (auto place : choice(now, held_, budget))
     out.push_back(now.extents[place]);
-  incumbents_ = out;
-  std::sort(incumbents_.begin(), incumbents_.end());
+  held_ = out;
+  std::sort(held_.begin(), held_.end());
   return out;
+}
+
+/// Classes follow the choice; what leaves the few budgets after it has fallen well below the edge.
+std::vector<std::uint32_t> forecast_engine::renew_classes(const candidates& now) {
+  constexpr std::size_t warm_budgets = 4;
+  auto chosen = choice(now, hot_, budget());
+  auto wider = choice(now, warm_, warm_budgets * budget());
+  auto extents = [&](const std::vector<std::uint32_t>& places) {
+    std::vector<std::uint32_t> out;
+    for (auto place : places)
+      out.push_back(now.extents[place]);
+    std::sort(out.begin(), out.end());
+    return out;
+  };
+  hot_ = extents(chosen);
+  warm_ = extents(wider);
+  return chosen;
 }
 
 std::vector<std::string> forecast_engine::arms() const {
@@ -128,6 +159,8 @@ std::vector<std::string> forecast_engine::arms() const {
   for (auto& each : experts_)
     if (each->ranks())
       out.emplace_back(each->name());
+  if (learned_)
+    out.emplace_back("lstm");
   out.insert(out.end(), {"table", "fitted"});
   return out;
 }
@@ -137,12 +170,11 @@ std::vector<std::uint32_t> forecast_engine::choose_by(const std::string& arm,
   auto now = gather_candidates();
   auto& main = outlooks_.front();
   std::vector<float> values(now.extents.size());
-  auto found = std::find_if(experts_.begin(), experts_.end(),
-                            [&](auto& each) { return each->name() == arm; });
-  if (found == experts_.end())
-    values = arm == "table" ? main.by_table(now.levels) : main.expect(now, share_kind::total);
+  auto found = main.place_of(arm);
+  if (found < now.scores.size())
+    values = std::move(now.scores[found]);
   else
-    values = std::move(now.scores[static_cast<std::size_t>(found - experts_.begin())]);
+    values = arm == "table" ? main.by_table(now.levels) : main.expect(now, share_kind::total);
   std::vector<std::uint32_t> out;
   for (auto place : hottest_first(ranking{values}.top(count), values))
     out.push_back(now.extents[place]);
@@ -150,7 +182,7 @@ std::vector<std::uint32_t> forecast_engine::choose_by(const std::string& arm,
 }
 
 heat_class forecast_engine::class_of(std::uint32_t extent) const {
-  if (std::binary_search(incumbents_.begin(), incumbents_.end(), extent))
+  if (std::binary_search(hot_.begin(), hot_.end(), extent))
     return heat_class::hot;
   return std::binary_search(warm_.begin(), warm_.end(), extent) ? heat_class::warm
                                                                 : heat_class::cold;
@@ -180,11 +212,10 @@ forecast forecast_engine::predict(std::size_t extents_max, const outlook& by) co
   out.extents_active = table_.size();
   out.observed_ms = std::uint64_t{open_} * options_.window_ms;
   double all = 0;
-  for (std::size_t i = 0; i < experts_.size(); ++i)
-    all += by.arms()[i];
-  for (std::size_t i = 0; i < experts_.size(); ++i)
-    if (experts_[i]->ranks())
-      out.experts.push_back({std::string{experts_[i]->name()}, all > 0 ? by.arms()[i] / all : 0});
+  for (auto& name : arms())
+    all += by.arms()[by.place_of(name)];
+  for (auto& name : arms())
+    out.experts.push_back({name, all > 0 ? by.arms()[by.place_of(name)] / all : 0});
   if (open_ == 0)
     return out;
   out.total_reads = per_horizon(reads_, by.horizon_ms());
@@ -207,8 +238,8 @@ forecast forecast_engine::predict(std::size_t extents_max, const outlook& by) co
     auto bytes = known ? table_.distinct_bytes(place, heat[place])
                        : std::min(static_cast<float>(options_.extent_bytes),
                                   heat[place] * static_cast<float>(table_.page_bytes()));
-    out.extents.push_back({now.extents[place], reads[place], writes[place], bytes,
-                           class_of(now.extents[place])});
+    out.extents.push_back(
+        {now.extents[place], reads[place], writes[place], bytes, class_of(now.extents[place])});
   }
   return out;
 }

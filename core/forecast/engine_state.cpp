@@ -22,8 +22,8 @@ std::size_t extents_loaded_max(const forecaster_options& options) {
 }
 
 std::uint64_t unpacked_bytes_max(const forecaster_options& options) {
-  constexpr std::uint64_t per_extent = 256;
-  constexpr std::uint64_t others = 16u << 20;
+  constexpr std::uint64_t per_extent = 320;
+  constexpr std::uint64_t others = 64u << 20;
   return per_extent * extents_loaded_max(options) + others;
 }
 
@@ -90,7 +90,7 @@ result<void> forecast_engine::load(std::string_view bytes) {
 void forecast_engine::write(byte_writer& out) const {
   out.put(options_.extent_bytes);
   out.put(options_.window_ms);
-  out.put(static_cast<std::uint32_t>(experts_.size()));
+  out.put(static_cast<std::uint32_t>(experts_.size() + (learned_ ? 1 : 0)));
   out.put(static_cast<std::uint32_t>(outlooks_.size()));
   out.put(started_ ? 1u : 0u);
   out.put(base_);
@@ -106,19 +106,22 @@ void forecast_engine::write(byte_writer& out) const {
   }
   out.put_all(counts);
   out.put_all(pages);
-  out.put_all(incumbents_);
+  out.put_all(held_);
+  out.put_all(hot_);
   out.put_all(warm_);
   streams_.save(out);
   for (auto& each : outlooks_)
     each.save(out);
   for (auto& each : experts_)
     each->save(out);
+  if (learned_)
+    learned_->save(out);
 }
 
 bool forecast_engine::read(byte_reader& in) {
   in.require(in.get<std::uint32_t>() == options_.extent_bytes);
   in.require(in.get<std::uint32_t>() == options_.window_ms);
-  in.require(in.get<std::uint32_t>() == experts_.size());
+  in.require(in.get<std::uint32_t>() == experts_.size() + (learned_ ? 1 : 0));
   auto outlooks = in.get<std::uint32_t>();
   started_ = in.get<std::uint32_t>() != 0;
   base_ = in.get<std::int64_t>();
@@ -134,14 +137,16 @@ bool forecast_engine::read(byte_reader& in) {
   for (std::size_t slot = 0; slot < table_.size(); ++slot)
     in.require(table_.last_window[slot] <= open_);
   read_counts(in);
-  incumbents_ = in.get_all<std::uint32_t>(extents_loaded_max(options_));
-  warm_ = in.get_all<std::uint32_t>(extents_loaded_max(options_));
-  for (auto* each : {&incumbents_, &warm_})
+  for (auto* each : {&held_, &hot_, &warm_}) {
+    *each = in.get_all<std::uint32_t>(extents_loaded_max(options_));
     in.require(std::is_sorted(each->begin(), each->end()));
+  }
   in.require(streams_.load(in));
   read_outlooks(in, outlooks);
   for (auto& each : experts_)
     each->load(in, table_.size(), open_);
+  if (learned_)
+    learned_->load(in, table_.size());
   in.require(started_ || table_.size() == 0);
   return in.ok() && in.at_end();
 }
@@ -165,9 +170,9 @@ void forecast_engine::read_counts(byte_reader& in) {
   auto pages = in.get_column<page_set>(raw.size() / fields);
   in.require(raw.size() % fields == 0);
   for (std::size_t i = 0; in.ok() && i < raw.size(); i += fields) {
-    window_count count{raw[i],     raw[i + 1], raw[i + 2],
-                       raw[i + 3], raw[i + 4], pages[i / fields]};
-    in.require(count.slot < table_.size() && count.run <= std::uint64_t{count.reads} + count.writes);
+    window_count count{raw[i], raw[i + 1], raw[i + 2], raw[i + 3], raw[i + 4], pages[i / fields]};
+    in.require(count.slot < table_.size()
+               && count.run <= std::uint64_t{count.reads} + count.writes);
     if (in.ok())
       in.require(table_.pending[count.slot] == counts_.size());
     counts_.push_back(count);

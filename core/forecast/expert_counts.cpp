@@ -31,10 +31,14 @@ public:
 private:
   float amount(const window_count& x) const {
     switch (what_) {
-    case measure::seen: return 1;
-    case measure::fresh: return static_cast<float>(x.fresh);
-    case measure::rest: return static_cast<float>(x.all() - x.run);
-    case measure::pages: break;
+    case measure::seen:
+      return 1;
+    case measure::fresh:
+      return static_cast<float>(x.fresh);
+    case measure::rest:
+      return static_cast<float>(x.all() - x.run);
+    case measure::pages:
+      break;
     }
     return static_cast<float>(x.all());
   }

@@ -81,11 +81,11 @@ public:
   }
 
 private:
-  struct link {
+  struct follower {
     std::uint32_t extent = 0;
     float weight = 0; ///< Estimated chance.
   };
-  using links = std::array<link, 2>; ///< The likelier first.
+  using links = std::array<follower, 2>; ///< The likelier first.
 
   static constexpr int steps = 3;
   static constexpr std::uint32_t recent_ms = 60'000;
@@ -141,7 +141,8 @@ public:
     auto passed = static_cast<float>(view.now_ms - hour * hour_ms) / hour_ms;
     auto later = std::clamp((passed - 0.9f) * 10, 0.0f, 1.0f);
     for (std::size_t slot = 0; slot < hours_.size(); ++slot)
-      out[slot] = (1 - later) * amounts()[hours_[slot][here]] + later * amounts()[hours_[slot][next]];
+      out[slot] =
+          (1 - later) * amounts()[hours_[slot][here]] + later * amounts()[hours_[slot][next]];
   }
 
   void keep(std::span<const std::uint32_t> slots) override {

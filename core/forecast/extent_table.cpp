@@ -65,12 +65,12 @@ page_range extent_table::pages_of(std::uint32_t begin, std::uint32_t bytes) cons
   return {first, bytes == 0 ? first : (begin + bytes - 1) / page_bytes_ + 1};
 }
 
-std::uint32_t extent_table::touch(std::uint32_t slot, page_range range,
-                                  std::uint16_t generation) {
+std::uint32_t extent_table::touch(std::uint32_t slot, page_range range, std::uint16_t generation) {
   auto& pages = touched_[slot];
   if (generation_[slot] != generation) {
     auto next = static_cast<std::uint16_t>(generation_[slot] + 1) == generation;
-    touched_before_[slot] = next ? static_cast<std::uint16_t>(count_pages(pages)) : std::uint16_t{0};
+    touched_before_[slot] =
+        next ? static_cast<std::uint16_t>(count_pages(pages)) : std::uint16_t{0};
     pages = {};
     touches_[slot] = 0;
     generation_[slot] = generation;

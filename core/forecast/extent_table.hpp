@@ -44,15 +44,16 @@ public:
   /// Keeps only these slots (ascending), which become 0, 1, 2 ...
   void keep(std::span<const std::uint32_t> slots);
 
-  /// Notes which pages a request touched. Returns how many of them were the first in this generation.
+  /// Notes which pages a request touched. Returns how many of them were the first in this
+  /// generation.
   std::uint32_t touch(std::uint32_t slot, page_range pages, std::uint16_t generation);
 
   /// The pages of `bytes` bytes from `begin` within an extent; none for no bytes.
   page_range pages_of(std::uint32_t begin, std::uint32_t bytes) const;
   std::uint32_t page_bytes() const { return page_bytes_; }
 
-  /// How many distinct bytes so many page accesses will touch, if they go on as lately: the size of the
-  /// working set is judged from how often pages came again.
+  /// How many distinct bytes so many page accesses will touch, if they go on as lately: the size of
+  /// the working set is judged from how often pages came again.
   float distinct_bytes(std::uint32_t slot, float pages) const;
 
   void save(byte_writer& out) const;

@@ -59,11 +59,12 @@ struct ledger_report {
 struct forecaster_options {
   std::uint64_t size_bytes = 0; ///< 0: not known.
   std::uint32_t extent_bytes = 1u << 20;
-  std::uint32_t window_ms = 1000;     ///< Accesses are folded into counts per window.
-  std::uint32_t horizon_ms = 60'000;  ///< What is predicted: the next so many milliseconds.
+  std::uint32_t window_ms = 1000;    ///< Accesses are folded into counts per window.
+  std::uint32_t horizon_ms = 60'000; ///< What is predicted: the next so many milliseconds.
   /// Others that are forecast and judged beside it.
   std::vector<std::uint32_t> more_horizons_ms{10'000, 60'000, 300'000, 3'600'000};
   std::size_t extents_max = 1u << 20; ///< Beyond it the coldest are forgotten. At least 8.
+  bool lstm = true;                   ///< Whether the learned arm takes part.
   /// Experts are judged by their so many hottest extents; 0: 5 % of the volume's, at least 32.
   std::size_t budget_extents = 0;
 };

@@ -12,13 +12,13 @@ namespace foreshift {
 /// What was predicted over one horizon and what came true; shares 0..1, means over the decisions of
 /// late (about the last 32).
 struct ledger_line {
-  double decisions = 0;     ///< All so far.
-  double promised = 0;      ///< Share of accesses the choice was expected to cover.
-  double covered = 0;       ///< What it did cover.
-  double oracle = 0;        ///< What the clairvoyant choice would have covered.
-  double of_oracle = 0;     ///< Mean of accesses and distinct bytes, as shares of the clairvoyant.
-  double wasted = 0;        ///< Share of the chosen extents that nothing touched.
-  double moved = 0;         ///< Share of the choice that was not in the one before.
+  double decisions = 0; ///< All so far.
+  double promised = 0;  ///< Share of accesses the choice was expected to cover.
+  double covered = 0;   ///< What it did cover.
+  double oracle = 0;    ///< What the clairvoyant choice would have covered.
+  double of_oracle = 0; ///< Mean of accesses and distinct bytes, as shares of the clairvoyant.
+  double wasted = 0;    ///< Share of the chosen extents that nothing touched.
+  double moved = 0;     ///< Share of the choice that was not in the one before.
 };
 
 /// Promised and realised coverage by tenths of what was promised: calibrated when they agree.

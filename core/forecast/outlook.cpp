@@ -5,16 +5,21 @@
 
 #include <algorithm>
 #include <cmath>
+#include <iterator>
 #include <numeric>
+#include <utility>
 
 namespace foreshift {
 
 namespace {
 
-double knob(const char* name, double otherwise) {
-  auto found = std::getenv(name);
-  return found ? std::atof(found) : otherwise;
-}
+constexpr double margin = 0.02;  ///< By which another arm must beat the fit to lead.
+constexpr double judged_min = 3; ///< Verdicts before anyone but the fit leads.
+constexpr double memory = 0.9;   ///< Of verdicts, per horizon.
+constexpr float fade = 0.97f;    ///< Of a lesson's weight, per lesson.
+constexpr float share_max = 6;   ///< Of what a lesson tells of one extent: the very hot are known.
+constexpr std::size_t lesson_rows_max = 49'152;
+constexpr int fit_every = 2;
 
 // Arms beside the experts, in this order.
 constexpr std::size_t merged_arms = 3; // table, fitted, chosen
@@ -25,10 +30,10 @@ std::vector<std::array<std::uint8_t, 2>> pairs_of(const std::vector<std::string>
     FORESHIFT_ENSURE(found != experts.end());
     return static_cast<std::uint8_t>(found - experts.begin());
   };
-  if (knob("K_PAIRS", 1) == 0)
-    return {};
-  return {{place("ewma_5m"), place("run")},      {place("age"), place("pace")},
-          {place("seen_1h"), place("seen_5m")},  {place("fresh_2h"), place("age")},
+  return {{place("ewma_5m"), place("run")},
+          {place("age"), place("pace")},
+          {place("seen_1h"), place("seen_5m")},
+          {place("fresh_2h"), place("age")},
           {place("ewma_5m"), place("read_share")}};
 }
 
@@ -45,8 +50,6 @@ outlook::outlook(const outlook_options& options, std::vector<std::string> expert
 }
 
 std::size_t outlook::lead() const {
-  static const auto margin = knob("K_MARGIN", 0.02);
-  static const auto judged_min = knob("K_JUDGED", 3);
   auto fitted = ranks_.size() + 1;
   if (judged_ < judged_min)
     return fitted;
@@ -91,8 +94,38 @@ void outlook::start(std::int64_t now_ms, const candidates& now,
   mark(ranking{by_table(now.levels)}.top(budget), ranks_.size());
   mark(ranking{fit_.expect(now.levels, share_kind::total)}.top(budget), ranks_.size() + 1);
   mark(chosen, ranks_.size() + 2);
+  auto promised = promise(now, chosen);
+  auto moved = renew(now, chosen);
   trials_.emplace_back(now_ms + options_.horizon_ms, now.extents, now.levels, picks, budget,
                        options_.rows_max);
+  trials_.back().promised = promised;
+  trials_.back().moved = moved;
+}
+
+/// The share of accesses that the choice is expected to cover.
+double outlook::promise(const candidates& now, std::span<const std::uint32_t> chosen) const {
+  auto of_kind = [&](share_kind kind) {
+    auto values = fit_.expect(now.levels, kind);
+    double part = 0;
+    for (auto place : chosen)
+      part += values[place];
+    auto all = std::accumulate(values.begin(), values.end(), 0.0);
+    return all > 0 ? part / all : 0;
+  };
+  return read_share_ * of_kind(share_kind::reads) + (1 - read_share_) * of_kind(share_kind::writes);
+}
+
+/// Remembers the choice; returns the share of it that was not in the one before.
+double outlook::renew(const candidates& now, std::span<const std::uint32_t> chosen) {
+  auto before = std::exchange(chosen_, {});
+  for (auto place : chosen)
+    chosen_.push_back(now.extents[place]);
+  std::sort(chosen_.begin(), chosen_.end());
+  std::vector<std::uint32_t> fresh;
+  std::set_difference(chosen_.begin(), chosen_.end(), before.begin(), before.end(),
+                      std::back_inserter(fresh));
+  return chosen_.empty() ? 0
+                         : static_cast<double>(fresh.size()) / static_cast<double>(chosen_.size());
 }
 
 void outlook::count(const extent_table& table, std::span<const window_count> counts) {
@@ -100,19 +133,24 @@ void outlook::count(const extent_table& table, std::span<const window_count> cou
     each.count(table, counts);
 }
 
-void outlook::advance(std::int64_t now_ms) {
+void outlook::advance(std::int64_t now_ms, const std::function<void(const lesson&)>& each) {
   while (!trials_.empty() && trials_.front().end_ms() <= now_ms) {
-    learn(trials_.front().finish(arms_.size()));
+    auto& ended = trials_.front();
+    auto result = ended.finish(arms_.size());
+    if (auto& judged = result.judged; judged.accesses > 0) { // an idle volume teaches nothing
+      read_share_ += 0.2 * (judged.read_share - read_share_);
+      ledger_.note({ended.promised, judged.covers.back(), judged.oracle, judged.arms.back(),
+                    judged.wasted, ended.moved});
+      learn(std::move(result));
+      each(lessons_.back());
+    }
     trials_.pop_front();
   }
 }
 
 void outlook::learn(trial::outcome result) {
-  if (result.judged.accesses <= 0)
-    return; // an idle volume teaches nothing
-  static const auto decay = knob("K_ARMDECAY", 0.9);
-  auto per_trial = std::pow(decay, static_cast<double>(options_.interval_ms)
-                                       / std::max(options_.interval_ms, options_.horizon_ms));
+  auto per_trial = std::pow(memory, static_cast<double>(options_.interval_ms)
+                                        / std::max(options_.interval_ms, options_.horizon_ms));
   judged_ = per_trial * judged_ + 1;
   for (std::size_t i = 0; i < arms_.size(); ++i)
     arms_[i] += (result.judged.arms[i] - arms_[i]) / judged_;
@@ -130,21 +168,17 @@ void outlook::learn(trial::outcome result) {
                                                / std::min(judged_, 20.0));
   }
 
-  static const auto fade = static_cast<float>(knob("K_FADE", 0.97));
-  static const auto cap = static_cast<float>(knob("K_CAP", 6));
   for (auto& each : learnt.total)
-    each = std::min(each, cap);
+    each = std::min(each, share_max);
   for (auto& each : lessons_)
     each.weight *= fade;
   lessons_.push_back(std::move(learnt));
   std::size_t rows = 0, kept = lessons_.size();
-  static const auto rows_max = static_cast<std::size_t>(knob("K_LROWS", 49152));
-  while (kept > 0 && (rows += lessons_[kept - 1].rows()) <= rows_max)
+  while (kept > 0 && (rows += lessons_[kept - 1].rows()) <= lesson_rows_max)
     --kept;
   if (kept > 0 && kept < lessons_.size())
     lessons_.erase(lessons_.begin(), lessons_.begin() + static_cast<std::ptrdiff_t>(kept));
-  static const auto every = static_cast<int>(knob("K_EVERY", 3));
-  if (++unfitted_ >= every || lessons_.size() < 8) {
+  if (++unfitted_ >= fit_every || lessons_.size() < 8) {
     fit_.learn(lessons_);
     unfitted_ = 0;
   }
@@ -158,6 +192,7 @@ void outlook::save(byte_writer& out) const {
       out.put(value);
   out.put_all(arms_);
   out.put(judged_);
+  out.put(read_share_);
   ledger_.save(out);
 }
 
@@ -173,6 +208,8 @@ void outlook::load(byte_reader& in) {
   for (auto value : arms_)
     in.require(value >= 0 && value <= 1.001);
   judged_ = in.get_amount();
+  read_share_ = in.get_amount();
+  in.require(read_share_ <= 1);
   ledger_.load(in);
 }
 

@@ -5,8 +5,11 @@
 #include "core/forecast/ledger.hpp"
 #include "core/forecast/trial.hpp"
 
+#include <algorithm>
 #include <cstdint>
 #include <deque>
+#include <functional>
+#include <limits>
 #include <span>
 #include <string>
 #include <vector>
@@ -44,8 +47,8 @@ public:
 
   void count(const extent_table& table, std::span<const window_count> counts);
 
-  /// Judges the trials that ended.
-  void advance(std::int64_t now_ms);
+  /// Judges the trials that ended; `each(lesson)` gets what they teach.
+  void advance(std::int64_t now_ms, const std::function<void(const lesson&)>& each);
 
   /// Expected share per candidate, in no unit, as the leading arm sees it.
   std::vector<float> expect(const candidates& now) const;
@@ -61,13 +64,17 @@ public:
   const std::vector<double>& arms() const { return arms_; }
   const std::vector<std::string>& names() const { return names_; }
   std::size_t lead() const;
+  /// Of an arm among `names`.
+  std::size_t place_of(const std::string& arm) const {
+    return static_cast<std::size_t>(std::find(names_.begin(), names_.end(), arm) - names_.begin());
+  }
 
   void save(byte_writer& out) const;
   void load(byte_reader& in);
 
 private:
-  static constexpr std::size_t lesson_rows_max = 1u << 17;
-
+  double promise(const candidates& now, std::span<const std::uint32_t> chosen) const;
+  double renew(const candidates& now, std::span<const std::uint32_t> chosen);
   void learn(trial::outcome result);
 
   outlook_options options_;
@@ -79,8 +86,10 @@ private:
   double judged_ = 0; ///< Decayed number of verdicts.
   std::deque<trial> trials_;
   std::vector<lesson> lessons_;
-  int unfitted_ = 0; ///< Lessons since the last fit.
-  std::int64_t next_ms_ = 0;
+  int unfitted_ = 0;                  ///< Lessons since the last fit.
+  double read_share_ = 0.5;           ///< Of accesses, lately.
+  std::vector<std::uint32_t> chosen_; ///< The last choice, ascending.
+  std::int64_t next_ms_ = std::numeric_limits<std::int64_t>::min();
   ledger ledger_;
 };
 

@@ -12,7 +12,7 @@ namespace {
 constexpr std::size_t bins = 1u << 16;
 
 // Upper ends of levels 1 to 14, in budgets; level 15 is the rest.
-constexpr std::array<double, rank_levels - 2> ends{1.0 / 16, 1.0 / 8, 1.0 / 4, 0.5, 0.7, 1, 1.4,
+constexpr std::array<double, rank_levels - 2> ends{1.0 / 16, 1.0 / 8, 1.0 / 4, 0.5, 0.7, 1,  1.4,
                                                    2,        2.8,     4,       8,   16,  32, 64};
 
 } // namespace
@@ -33,7 +33,8 @@ void ranking::levels(std::size_t budget, std::span<std::uint8_t> out) const {
   for (std::size_t bin = bins - 1; bin > 0; --bin) {
     if (counts_[bin] == 0)
       continue;
-    auto middle = (above + counts_[bin] / 2.0) / static_cast<double>(std::max<std::size_t>(1, budget));
+    auto middle =
+        (above + counts_[bin] / 2.0) / static_cast<double>(std::max<std::size_t>(1, budget));
     while (level < rank_levels - 1 && middle > ends[level - 1u])
       ++level;
     level_of[bin] = level;

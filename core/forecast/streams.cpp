@@ -113,9 +113,9 @@ bool stream_tracker::load(byte_reader& in) {
   hand_ = 0;
   for (auto& each : streams_)
     in.require(each.span <= sane_bytes && each.bytes <= sane_bytes && each.holes <= sane_bytes
-               && each.advanced <= sane_bytes && each.requests > 0
-               && each.writes <= each.requests && each.first_ms <= each.last_ms
-               && each.first_ms >= -sane_ms && each.last_ms <= sane_ms);
+               && each.advanced <= sane_bytes && each.requests > 0 && each.writes <= each.requests
+               && each.first_ms <= each.last_ms && each.first_ms >= -sane_ms
+               && each.last_ms <= sane_ms);
   return in.ok();
 }
 

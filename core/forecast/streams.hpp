@@ -19,8 +19,8 @@ struct stream {
   std::int64_t last_ms = 0;
   std::uint32_t steps = 0; ///< Requests that advanced it.
   std::uint32_t requests = 0;
-  std::uint32_t writes = 0; ///< Of the requests.
-  std::uint32_t used = 0;   ///< Since the replacing hand last came by.
+  std::uint32_t writes = 0;   ///< Of the requests.
+  std::uint32_t used = 0;     ///< Since the replacing hand last came by.
   std::uint64_t advanced = 0; ///< Bytes, decayed since `last_ms`.
 
   /// Enough steps over enough distance, nearly without holes: not random requests that happened to

@@ -67,7 +67,7 @@ double trial::top_sum(std::vector<float> values) const {
   return std::accumulate(values.begin(), end, 0.0);
 }
 
-double trial::share(const row& of, const sums& best) {
+double trial::share(const tally& of, const sums& best) {
   auto distinct = static_cast<double>(count_pages(of.pages));
   return 0.5 * ((of.reads + of.writes) / best.accesses + distinct / best.distinct);
 }
@@ -88,6 +88,7 @@ trial::outcome trial::finish(std::size_t arms) const {
   judged.accesses = best.reads + best.writes;
   if (judged.accesses <= 0)
     return out;
+  judged.read_share = best.reads / judged.accesses;
   best.accesses = top_sum(accesses);
   best.distinct = top_sum(distinct);
   judged.oracle = best.accesses / judged.accesses;
@@ -117,12 +118,14 @@ bool trial::worth_learning(std::size_t row) const {
 
 lesson trial::learn(const trial::sums& best) const {
   lesson out;
+  out.end_ms = end_ms_;
   auto scale = [&](double all) { return static_cast<float>(all > 0 ? budget_ / all : 0); };
   std::vector<std::uint32_t> taken;
   for (std::uint32_t i = 0; i < candidates_; ++i) {
     if (!worth_learning(i))
       continue;
     taken.push_back(i);
+    out.extents.push_back(extents_[i]);
     auto& it = rows_[i];
     auto idle = it.reads + it.writes == 0 && it.picks == 0;
     out.total.push_back(static_cast<float>(share(it, best) * budget_));

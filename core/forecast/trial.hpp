@@ -17,7 +17,8 @@ struct verdict {
   std::vector<double> covers; ///< Share of all accesses that fell into the arm's choice.
   double oracle = 0;          ///< Share of all accesses that the clairvoyant choice covers.
   double accesses = 0;        ///< Pages, of the sample.
-  double wasted = 0;          ///< Share of the last arm's extents that nothing touched.
+  double read_share = 0;
+  double wasted = 0; ///< Share of the last arm's extents that nothing touched.
 };
 
 /// One decision and what came after it: levels and picks of the candidates when it was made, pages
@@ -30,6 +31,10 @@ public:
 
   std::int64_t end_ms() const { return end_ms_; }
 
+  // What its maker wants to remember.
+  double promised = 0; ///< Share of accesses the choice was expected to cover.
+  double moved = 0;    ///< Share of the choice that is new.
+
   void count(const extent_table& table, std::span<const window_count> counts);
 
   struct outcome {
@@ -40,7 +45,7 @@ public:
   outcome finish(std::size_t arms) const;
 
 private:
-  struct row {
+  struct tally {
     float reads = 0;
     float writes = 0;
     page_set pages{};
@@ -54,7 +59,7 @@ private:
     double reads = 0;
     double writes = 0;
   };
-  static double share(const row& of, const sums& best);
+  static double share(const tally& of, const sums& best);
   lesson learn(const sums& best) const;
   bool worth_learning(std::size_t row) const;
   double top_sum(std::vector<float> values) const;
@@ -64,7 +69,7 @@ private:
   double budget_;                      ///< Of the sample.
   std::vector<std::uint32_t> extents_; ///< Candidates, then others that were touched.
   slot_index index_;
-  std::vector<row> rows_;
+  std::vector<tally> rows_;
   level_columns levels_; ///< Of candidates only.
   std::size_t candidates_ = 0;
 };
