@@ -14,10 +14,36 @@ namespace foreshift {
 
 namespace {
 
-constexpr std::uint32_t state_version = 1;
+constexpr std::uint32_t state_version = 2;
+
+void write_ledger(schema::Ledger::Builder out, const ledger_report& x) {
+  out.setHorizonMs(x.horizon_ms);
+  out.setDecisions(x.line.decisions);
+  out.setPromised(x.line.promised);
+  out.setCovered(x.line.covered);
+  out.setOracle(x.line.oracle);
+  out.setOfOracle(x.line.of_oracle);
+  out.setWasted(x.line.wasted);
+  out.setMoved(x.line.moved);
+  out.setLead(x.lead);
+  auto arms = out.initArms(static_cast<unsigned>(x.arms.size()));
+  for (unsigned i = 0; i < arms.size(); ++i) {
+    arms[i].setName(x.arms[i].name);
+    arms[i].setWeight(x.arms[i].weight);
+  }
+  auto bins = out.initCalibration(static_cast<unsigned>(x.calibration.size()));
+  for (unsigned i = 0; i < bins.size(); ++i) {
+    auto& bin = x.calibration[i];
+    auto each = std::max(1.0, bin.decisions);
+    bins[i].setDecisions(bin.decisions);
+    bins[i].setPromised(bin.promised / each);
+    bins[i].setCovered(bin.covered / each);
+  }
+}
 
 packet<schema::ForecastReport> render(std::uint64_t volume, const std::string& host,
-                                      std::int64_t now_ms, const forecast& x) {
+                                      std::int64_t now_ms, const forecast& x,
+                                      const std::vector<ledger_report>& ledgers) {
   return packet<schema::ForecastReport>::make([&](auto root) {
     auto out = root.initForecast();
     out.setVolume(volume);
@@ -34,12 +60,16 @@ packet<schema::ForecastReport> render(std::uint64_t volume, const std::string& h
       extents[i].setReads(x.extents[i].reads);
       extents[i].setWrites(x.extents[i].writes);
       extents[i].setBytes(x.extents[i].bytes);
+      extents[i].setClass(static_cast<schema::HeatClass>(x.extents[i].kind));
     }
     auto experts = out.initExperts(static_cast<unsigned>(x.experts.size()));
     for (unsigned i = 0; i < experts.size(); ++i) {
       experts[i].setName(x.experts[i].name);
       experts[i].setWeight(x.experts[i].weight);
     }
+    auto books = out.initLedgers(static_cast<unsigned>(ledgers.size()));
+    for (unsigned i = 0; i < books.size(); ++i)
+      write_ledger(books[i], ledgers[i]);
   });
 }
 
@@ -130,8 +160,8 @@ std::vector<packet<schema::ForecastReport>> forecast_book::predict(std::int64_t 
       continue;
     // Never ahead of records that are still in the data plane's ring: they would come too late.
     x.engine->advance(std::max(x.last_ms, now_ms - options_.window.count()));
-    out.push_back(
-        render(id, options_.host, now_ms, x.engine->predict(options_.extents_reported_max)));
+    out.push_back(render(id, options_.host, now_ms,
+                         x.engine->predict(options_.extents_reported_max), x.engine->ledgers()));
   }
   return out;
 }

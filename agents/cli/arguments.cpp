@@ -179,6 +179,12 @@ void add_forecasts(CLI::App& app, parsed& p) {
         c.add_option("--top", a.second, "How many extents to list")->capture_default_str();
       },
       [](session& s, auto& a) { return show_hot(s, a.first, a.second); });
+  auto& forecast = group(app, "forecast", "What was predicted of volumes, and what came true");
+  command<name_args>(
+      forecast, p, "show", "A volume's ledger: promised and covered, waste, regret, who leads",
+      "foreshift forecast show vm1",
+      [](CLI::App& c, name_args& a) { c.add_option("VOLUME", a.name, "Volume")->required(); },
+      [](session& s, name_args& a) { return show_ledger(s, a.name); });
   command<to_args>(
       app, p, "plan", "Dry run: what would be moved for a migration, why, and what it brings",
       "foreshift plan vm1 --to host-c --budget 512MiB",

@@ -39,6 +39,7 @@ int attach_volume(session& s, const std::string& name, const std::string& host, 
 int detach_volume(session& s, const std::string& name);
 
 int show_affinity(session& s, const std::string& volume);
+int show_ledger(session& s, const std::string& volume);
 int show_hot(session& s, const std::string& volume, std::uint32_t top);
 int show_plan(session& s, const std::string& volume, const std::string& to,
               const std::string& budget);

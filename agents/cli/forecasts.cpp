@@ -6,6 +6,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <map>
 #include <set>
 
@@ -117,7 +118,54 @@ void print_plan(schema::Plan::Reader x) {
     fmt::print("note      {}\n", view(x.getNote()));
 }
 
+std::string horizon(std::uint32_t ms) {
+  return format_duration(std::chrono::milliseconds{ms});
+}
+
+void print_ledger(schema::Hot::Reader x) {
+  auto forecast = x.getForecast();
+  table out{{{"HORIZON", align::right},
+             {"JUDGED", align::right},
+             {"PROMISED", align::right},
+             {"COVERED", align::right},
+             {"CLAIRVOYANT", align::right},
+             {"OF IT", align::right},
+             {"REGRET", align::right},
+             {"WASTED", align::right},
+             {"MOVED", align::right},
+             {"LEAD"}}};
+  for (auto l : forecast.getLedgers())
+    if (l.getDecisions() > 0)
+      out.row({horizon(l.getHorizonMs()), number(l.getDecisions()), percent(l.getPromised()),
+               percent(l.getCovered()), percent(l.getOracle()), percent(l.getOfOracle()),
+               percent(std::max(0.0, l.getOracle() - l.getCovered())), percent(l.getWasted()),
+               percent(l.getMoved()), str(l.getLead())});
+  fmt::print("{}: predicted against realised, of accesses\n\n", view(x.getName()));
+  out.print("nothing judged yet: a forecast is judged when its horizon has passed");
+  if (out.empty())
+    return;
+  auto first = forecast.getLedgers()[0];
+  fmt::print("\npromised and covered over {}:", horizon(first.getHorizonMs()));
+  for (auto bin : first.getCalibration())
+    if (bin.getDecisions() > 0)
+      fmt::print(" {}->{} ({})", percent(bin.getPromised()), percent(bin.getCovered()),
+                 number(bin.getDecisions()));
+  fmt::print("\narms, of the clairvoyant choice:");
+  for (auto arm : first.getArms())
+    if (arm.getWeight() > 0)
+      fmt::print(" {} {}", view(arm.getName()), percent(arm.getWeight()));
+  fmt::print("\n");
+}
+
 } // namespace
+
+int show_ledger(session& s, const std::string& volume) {
+  auto request = packet<schema::HotGet>::make([&](auto x) {
+    x.setVolume(volume.c_str());
+    x.setTop(1);
+  });
+  return ask_and_show<schema::Hot>(s, request, print_ledger);
+}
 
 int show_affinity(session& s, const std::string& volume) {
   auto request = packet<schema::AffinityGet>::make([&](auto x) { x.setVolume(volume.c_str()); });

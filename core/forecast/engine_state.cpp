@@ -13,7 +13,7 @@ namespace foreshift {
 namespace {
 
 constexpr std::string_view magic = "FSFC";
-constexpr std::uint32_t version = 1;
+constexpr std::uint32_t version = 2;
 constexpr std::size_t head_bytes = 8;
 
 /// How many extents another forecaster may have kept.
@@ -22,8 +22,8 @@ std::size_t extents_loaded_max(const forecaster_options& options) {
 }
 
 std::uint64_t unpacked_bytes_max(const forecaster_options& options) {
-  constexpr std::uint64_t per_extent = 256;
-  constexpr std::uint64_t others = 16u << 20;
+  constexpr std::uint64_t per_extent = 320;
+  constexpr std::uint64_t others = 64u << 20;
   return per_extent * extents_loaded_max(options) + others;
 }
 
@@ -90,66 +90,89 @@ result<void> forecast_engine::load(std::string_view bytes) {
 void forecast_engine::write(byte_writer& out) const {
   out.put(options_.extent_bytes);
   out.put(options_.window_ms);
-  out.put(static_cast<std::uint32_t>(experts_.size()));
-  out.put(static_cast<std::uint32_t>((started_ ? 1u : 0u) | (trial_runs_ ? 2u : 0u)));
+  out.put(static_cast<std::uint32_t>(experts_.size() + (learned_ ? 1 : 0)));
+  out.put(static_cast<std::uint32_t>(outlooks_.size()));
+  out.put(started_ ? 1u : 0u);
   out.put(base_);
   out.put(open_);
-  out.put(trial_end_);
   out.put(reads_);
   out.put(writes_);
   table_.save(out);
   std::vector<std::uint32_t> counts;
-  for (auto& each : counts_)
-    counts.insert(counts.end(),
-                  {each.slot, each.reads, each.writes, each.run_reads, each.run_writes});
+  std::vector<page_set> pages;
+  for (auto& each : counts_) {
+    counts.insert(counts.end(), {each.slot, each.reads, each.writes, each.run, each.fresh});
+    pages.push_back(each.pages);
+  }
   out.put_all(counts);
+  out.put_all(pages);
+  out.put_all(held_);
+  out.put_all(hot_);
+  out.put_all(warm_);
   streams_.save(out);
-  trial_.save(out);
-  merge_->save(out);
+  for (auto& each : outlooks_)
+    each.save(out);
   for (auto& each : experts_)
     each->save(out);
+  if (learned_)
+    learned_->save(out);
 }
 
 bool forecast_engine::read(byte_reader& in) {
   in.require(in.get<std::uint32_t>() == options_.extent_bytes);
   in.require(in.get<std::uint32_t>() == options_.window_ms);
-  in.require(in.get<std::uint32_t>() == experts_.size());
-  auto flags = in.get<std::uint32_t>();
-  started_ = (flags & 1) != 0;
-  trial_runs_ = (flags & 2) != 0;
+  in.require(in.get<std::uint32_t>() == experts_.size() + (learned_ ? 1 : 0));
+  auto outlooks = in.get<std::uint32_t>();
+  started_ = in.get<std::uint32_t>() != 0;
   base_ = in.get<std::int64_t>();
   open_ = in.get<std::uint32_t>();
-  trial_end_ = in.get<std::uint32_t>();
   reads_ = in.get_amount();
   writes_ = in.get_amount();
   constexpr auto base_max = std::int64_t{1} << 61;
   auto window_ms = std::int64_t{options_.window_ms};
   in.require(base_ < base_max / window_ms && base_ > -base_max / window_ms);
-  in.require(open_ <= open_max && (started_ || (open_ == 0 && !trial_runs_)));
+  in.require(open_ <= open_max && (started_ || open_ == 0));
   if (!in.ok() || !table_.load(in, extents_loaded_max(options_), extent_end_))
     return false;
   for (std::size_t slot = 0; slot < table_.size(); ++slot)
-    in.require(table_.last_window[slot] <= open_
-               && table_.picked_by[slot] >> (2 * experts_.size()) == 0);
+    in.require(table_.last_window[slot] <= open_);
   read_counts(in);
+  for (auto* each : {&held_, &hot_, &warm_}) {
+    *each = in.get_all<std::uint32_t>(extents_loaded_max(options_));
+    in.require(std::is_sorted(each->begin(), each->end()));
+  }
   in.require(streams_.load(in));
-  trial_.load(in);
-  merge_->load(in);
+  read_outlooks(in, outlooks);
   for (auto& each : experts_)
     each->load(in, table_.size(), open_);
+  if (learned_)
+    learned_->load(in, table_.size());
   in.require(started_ || table_.size() == 0);
   return in.ok() && in.at_end();
+}
+
+/// Outlooks are told apart by their horizon: another main horizon keeps what others learned.
+void forecast_engine::read_outlooks(byte_reader& in, std::uint32_t count) {
+  in.require(count <= 16);
+  for (std::uint32_t i = 0; in.ok() && i < count; ++i) {
+    auto horizon = in.get<std::uint32_t>();
+    auto found = std::find_if(outlooks_.begin(), outlooks_.end(),
+                              [&](auto& x) { return x.horizon_ms() == horizon; });
+    auto unwanted = outlooks_.front();
+    (found == outlooks_.end() ? unwanted : *found).load(in);
+  }
 }
 
 /// Every slot's `pending` and the counts must point at each other.
 void forecast_engine::read_counts(byte_reader& in) {
   constexpr std::size_t fields = 5;
   auto raw = in.get_all<std::uint32_t>(fields * table_.size());
+  auto pages = in.get_column<page_set>(raw.size() / fields);
   in.require(raw.size() % fields == 0);
   for (std::size_t i = 0; in.ok() && i < raw.size(); i += fields) {
-    window_count count{raw[i], raw[i + 1], raw[i + 2], raw[i + 3], raw[i + 4]};
-    in.require(count.slot < table_.size() && count.run_reads <= count.reads
-               && count.run_writes <= count.writes);
+    window_count count{raw[i], raw[i + 1], raw[i + 2], raw[i + 3], raw[i + 4], pages[i / fields]};
+    in.require(count.slot < table_.size()
+               && count.run <= std::uint64_t{count.reads} + count.writes);
     if (in.ok())
       in.require(table_.pending[count.slot] == counts_.size());
     counts_.push_back(count);

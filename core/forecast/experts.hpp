@@ -3,24 +3,51 @@
 
 #include "core/forecast/expert.hpp"
 
+#include <cstdint>
 #include <memory>
 #include <string>
 
 namespace foreshift {
 
+/// What a decayed count counts.
+enum class measure {
+  pages, ///< Page accesses.
+  seen,  ///< Windows with an access: insensitive to bursts.
+  fresh, ///< Distinct pages.
+  rest   ///< Page accesses that no sequential run explains.
+};
+
 /// Counts that lose half their weight every `half_life_ms`: EWMA, and with a very long half-life
-/// frequency. Runs may be left out.
-std::unique_ptr<expert> make_decayed_count(std::string name, std::uint32_t window_ms,
-                                           double half_life_ms);
+/// frequency.
+std::unique_ptr<expert> make_decayed_count(std::string name, measure what, double half_life_ms);
 
 /// The more recently touched, the hotter.
 std::unique_ptr<expert> make_recency();
 
-/// Sequential runs go on: their next extents, seen before or not, by their speed and at least 32
-/// MiB ahead; everything else as a 30 s EWMA of what no run explains.
-std::unique_ptr<expert> make_run_extension(std::uint32_t window_ms);
+/// Comes again at the pace it used to: the mean time between windows with an access, against the
+/// time since the last (the idea of LRU-K, O'Neil et al., SIGMOD'93).
+std::unique_ptr<expert> make_pace();
+
+/// Property: time since the last access, logarithmic.
+std::unique_ptr<expert> make_age();
+
+/// Property: the share of reads in its accesses.
+std::unique_ptr<expert> make_read_share();
+
+/// Sequential runs go on: their next extents, seen before or not, as far as their speed carries
+/// them in `reach_ms`, and at least 32 MiB.
+std::unique_ptr<expert> make_run_extension(std::string name, double reach_ms);
+
+/// What lies beside busy extents.
+std::unique_ptr<expert> make_neighbours();
+
+/// What used to follow the extents that are in use now: first-order Markov, two successors each.
+std::unique_ptr<expert> make_successors();
+
+/// What was used at this hour of former days.
+std::unique_ptr<expert> make_daily();
 
 /// All that take part, in a fixed order.
-std::vector<std::unique_ptr<expert>> make_experts(std::uint32_t window_ms);
+std::vector<std::unique_ptr<expert>> make_experts();
 
 } // namespace foreshift

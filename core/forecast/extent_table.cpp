@@ -11,17 +11,6 @@ namespace foreshift {
 
 namespace {
 
-constexpr std::uint32_t hash_of(std::uint32_t extent) {
-  return static_cast<std::uint32_t>((extent * 0x9e3779b97f4a7c15ull) >> 32);
-}
-
-int count_of(const page_set& pages) {
-  int out = 0;
-  for (auto word : pages)
-    out += std::popcount(word);
-  return out;
-}
-
 template <class T>
 void gather(std::vector<T>& values, std::span<const std::uint32_t> slots) {
   for (std::size_t i = 0; i < slots.size(); ++i)
@@ -31,83 +20,69 @@ void gather(std::vector<T>& values, std::span<const std::uint32_t> slots) {
 
 } // namespace
 
+void set_pages(page_set& of, page_range pages) {
+  for (auto page = pages.first; page < pages.end; ++page)
+    of[page / 64] |= std::uint64_t{1} << (page % 64);
+}
+
+std::uint32_t count_pages(const page_set& of) {
+  int out = 0;
+  for (auto word : of)
+    out += std::popcount(word);
+  return static_cast<std::uint32_t>(out);
+}
+
 extent_table::extent_table(std::uint32_t extent_bytes)
     : extent_bytes_(extent_bytes), page_bytes_(std::max(4096u, (extent_bytes + 255) / 256)),
-      pages_((extent_bytes + page_bytes_ - 1) / page_bytes_), index_(64) {}
-
-std::uint32_t& extent_table::home_of(std::uint32_t extent) {
-  auto mask = static_cast<std::uint32_t>(index_.size() - 1);
-  auto at = hash_of(extent) & mask;
-  while (index_[at] != 0 && extents_[index_[at] - 1] != extent)
-    at = (at + 1) & mask;
-  return index_[at];
-}
-
-std::uint32_t extent_table::find(std::uint32_t extent) const {
-  return const_cast<extent_table*>(this)->home_of(extent) - 1; // 0 - 1 is `none`
-}
+      pages_((extent_bytes + page_bytes_ - 1) / page_bytes_) {}
 
 std::uint32_t extent_table::add(std::uint32_t extent, std::uint32_t window) {
   auto slot = static_cast<std::uint32_t>(size());
-  auto& home = home_of(extent);
-  FORESHIFT_ENSURE(home == 0);
-  home = slot + 1;
   extents_.push_back(extent);
   last_window.push_back(window);
   pending.push_back(none);
-  picked_by.push_back(0);
-  bytes_mean_.push_back(0);
   touched_.emplace_back();
   touches_.push_back(0);
   touched_before_.push_back(0);
   generation_.push_back(0);
-  if (2 * size() > index_.size())
-    rebuild_index();
+  FORESHIFT_ENSURE(index_.added(extents_));
   return slot;
-}
-
-void extent_table::rebuild_index() {
-  index_.assign(std::bit_ceil(std::max<std::size_t>(64, 3 * size())), 0);
-  for (std::uint32_t slot = 0; slot < size(); ++slot)
-    home_of(extents_[slot]) = slot + 1;
 }
 
 void extent_table::keep(std::span<const std::uint32_t> slots) {
   gather(extents_, slots);
   gather(last_window, slots);
   gather(pending, slots);
-  gather(picked_by, slots);
-  gather(bytes_mean_, slots);
   gather(touched_, slots);
   gather(touches_, slots);
   gather(touched_before_, slots);
   gather(generation_, slots);
-  rebuild_index();
+  index_.rebuild(extents_);
 }
 
-void extent_table::touch(std::uint32_t slot, std::uint32_t begin, std::uint32_t bytes,
-                         std::uint16_t generation) {
+page_range extent_table::pages_of(std::uint32_t begin, std::uint32_t bytes) const {
+  auto first = begin / page_bytes_;
+  return {first, bytes == 0 ? first : (begin + bytes - 1) / page_bytes_ + 1};
+}
+
+std::uint32_t extent_table::touch(std::uint32_t slot, page_range range, std::uint16_t generation) {
   auto& pages = touched_[slot];
   if (generation_[slot] != generation) {
     auto next = static_cast<std::uint16_t>(generation_[slot] + 1) == generation;
-    touched_before_[slot] = next ? static_cast<std::uint16_t>(count_of(pages)) : std::uint16_t{0};
+    touched_before_[slot] =
+        next ? static_cast<std::uint16_t>(count_pages(pages)) : std::uint16_t{0};
     pages = {};
     touches_[slot] = 0;
     generation_[slot] = generation;
   }
-  auto& mean = bytes_mean_[slot];
-  mean += (static_cast<float>(bytes) - mean) * (mean == 0 ? 1.0f : 0.1f);
-  if (bytes == 0)
-    return;
-  auto first = begin / page_bytes_;
-  auto last = (begin + bytes - 1) / page_bytes_;
-  for (auto page = first; page <= last; ++page)
-    pages[page / 64] |= std::uint64_t{1} << (page % 64);
-  touches_[slot] += static_cast<float>(last - first + 1);
+  auto before = count_pages(pages);
+  set_pages(pages, range);
+  touches_[slot] += static_cast<float>(range.size());
+  return count_pages(pages) - before;
 }
 
 float extent_table::working_set_pages(std::uint32_t slot) const {
-  auto distinct = static_cast<float>(count_of(touched_[slot]));
+  auto distinct = static_cast<float>(count_pages(touched_[slot]));
   auto touches = touches_[slot];
   auto seen_among = [&](float pages) { return pages * (1 - std::exp(-touches / pages)); };
   auto before = static_cast<float>(touched_before_[slot]);
@@ -123,18 +98,16 @@ float extent_table::working_set_pages(std::uint32_t slot) const {
   return std::max(high, before);
 }
 
-float extent_table::distinct_bytes(std::uint32_t slot, float accesses) const {
+float extent_table::distinct_bytes(std::uint32_t slot, float pages) const {
   auto held = working_set_pages(slot) * static_cast<float>(page_bytes_);
   held = std::min(held, static_cast<float>(extent_bytes_));
-  return held * (1 - std::exp(-accesses * bytes_mean_[slot] / held));
+  return held * (1 - std::exp(-pages * static_cast<float>(page_bytes_) / held));
 }
 
 void extent_table::save(byte_writer& out) const {
   out.put_all(extents_);
   out.put_all(last_window);
   out.put_all(pending);
-  out.put_all(picked_by);
-  out.put_all(bytes_mean_);
   out.put_all(touched_);
   out.put_all(touches_);
   out.put_all(touched_before_);
@@ -146,25 +119,18 @@ bool extent_table::load(byte_reader& in, std::size_t size_max, std::uint64_t ext
   auto count = extents_.size();
   last_window = in.get_column<std::uint32_t>(count);
   pending = in.get_column<std::uint32_t>(count);
-  picked_by = in.get_column<std::uint32_t>(count);
-  bytes_mean_ = in.get_amounts(count);
   touched_ = in.get_column<page_set>(count);
   touches_ = in.get_amounts(count);
   touched_before_ = in.get_column<std::uint16_t>(count);
   generation_ = in.get_column<std::uint16_t>(count);
-  in.require(bytes_mean_.size() == count && touches_.size() == count);
+  in.require(touches_.size() == count);
   for (auto before : touched_before_)
     in.require(before <= pages_);
   if (!in.ok())
     return false;
-  index_.assign(std::bit_ceil(std::max<std::size_t>(64, 3 * count)), 0);
-  for (std::uint32_t slot = 0; slot < count; ++slot) {
-    auto& home = home_of(extents_[slot]);
-    if (home != 0 || extents_[slot] >= extent_end)
-      return false;
-    home = slot + 1;
-  }
-  return true;
+  for (auto extent : extents_)
+    in.require(extent < extent_end);
+  return in.ok() && index_.rebuild(extents_);
 }
 
 } // namespace foreshift

@@ -2,8 +2,10 @@
 #pragma once
 
 #include "core/base/result.hpp"
+#include "core/forecast/ledger.hpp"
 #include "core/trace/access.hpp"
 
+#include <array>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -12,12 +14,18 @@
 
 namespace foreshift {
 
-/// Expected use of one extent over the horizon.
+/// Whether an extent belongs to the budget's worth of the most useful ones, to the next few
+/// budgets, or to the rest. Changes lag behind the forecast: nothing flutters at the edge.
+enum class heat_class : std::uint8_t { cold, warm, hot };
+
+/// Expected use of one extent over the horizon. An access is one page of 4 KiB touched by one
+/// request.
 struct extent_heat {
   std::uint32_t extent = 0;
   float reads = 0;  ///< Expected read accesses.
   float writes = 0; ///< Expected write accesses.
   float bytes = 0;  ///< Expected distinct bytes touched, at most the extent's size.
+  heat_class kind = heat_class::cold;
 
   float accesses() const { return reads + writes; }
   friend bool operator==(const extent_heat&, const extent_heat&) = default;
@@ -25,7 +33,7 @@ struct extent_heat {
 
 struct expert_share {
   std::string name;
-  double weight = 0; ///< In the merge, 0..1; all weights sum to 1.
+  double weight = 0; ///< How well its choices did lately, relative to the others'; sums to 1.
   friend bool operator==(const expert_share&, const expert_share&) = default;
 };
 
@@ -39,12 +47,24 @@ struct forecast {
   std::vector<expert_share> experts;
 };
 
+/// One horizon's ledger.
+struct ledger_report {
+  std::uint32_t horizon_ms = 0;
+  ledger_line line;
+  std::array<calibration_line, 10> calibration{};
+  std::string lead;               ///< The arm that leads.
+  std::vector<expert_share> arms; ///< Mean share of the clairvoyant choice of each arm, lately.
+};
+
 struct forecaster_options {
   std::uint64_t size_bytes = 0; ///< 0: not known.
   std::uint32_t extent_bytes = 1u << 20;
-  std::uint32_t window_ms = 1000;     ///< Accesses are folded into counts per window.
-  std::uint32_t horizon_ms = 60'000;  ///< What is predicted: the next so many milliseconds.
+  std::uint32_t window_ms = 1000;    ///< Accesses are folded into counts per window.
+  std::uint32_t horizon_ms = 60'000; ///< What is predicted: the next so many milliseconds.
+  /// Others that are forecast and judged beside it.
+  std::vector<std::uint32_t> more_horizons_ms{10'000, 60'000, 300'000, 3'600'000};
   std::size_t extents_max = 1u << 20; ///< Beyond it the coldest are forgotten. At least 8.
+  bool lstm = true;                   ///< Whether the learned arm takes part.
   /// Experts are judged by their so many hottest extents; 0: 5 % of the volume's, at least 32.
   std::size_t budget_extents = 0;
 };
@@ -60,8 +80,16 @@ public:
   /// Closes every window that ends at or before `now_ms`.
   virtual void advance(std::int64_t now_ms) = 0;
 
-  /// The `extents_max` hottest extents expected over the horizon.
+  /// The `extents_max` hottest extents expected over the horizon, or over one of the others.
   virtual forecast predict(std::size_t extents_max) const = 0;
+  virtual forecast predict(std::size_t extents_max, std::uint32_t horizon_ms) const = 0;
+
+  /// The extents to hold when there is room for `budget`, most useful first. Those of the last
+  /// choice stay unless others are clearly better.
+  virtual std::vector<std::uint32_t> choose(std::size_t budget) = 0;
+
+  /// What was predicted and what came true, per horizon.
+  virtual std::vector<ledger_report> ledgers() const = 0;
 
   /// Everything needed to go on after a restart or on another host; versioned, zstd.
   virtual std::string save() const = 0;
@@ -70,10 +98,7 @@ public:
   virtual result<void> load(std::string_view bytes) = 0;
 };
 
-/// The forecaster the agent uses: cheap experts (expert.hpp) under a merge that weighs them by how
-/// well their hottest extents did lately (merge.hpp). The full engine, an LSTM arm and a calibrated
-/// merge of rank buckets, is one more `expert` and one more `expert_merge`; nothing else changes.
-/// About 140 bytes an active extent.
+/// Experts (expert.hpp) under a calibrated merge (outlook.hpp), one per horizon.
 std::unique_ptr<forecaster> make_forecaster(const forecaster_options& options);
 
 } // namespace foreshift

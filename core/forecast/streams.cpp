@@ -2,6 +2,7 @@
 #include "core/forecast/streams.hpp"
 
 #include <algorithm>
+#include <cmath>
 #include <utility>
 
 namespace foreshift {
@@ -12,17 +13,33 @@ constexpr std::size_t streams_max = 64;
 // A queue of 32 requests reorders: one may come so many request sizes early or late.
 constexpr std::uint64_t early_requests = 16;
 constexpr std::uint64_t late_requests = 32;
-constexpr std::uint32_t steps_min = 8;
-constexpr std::uint64_t span_bytes_min = 1u << 20;
-constexpr std::int64_t forget_ms = 60'000;
+constexpr std::uint32_t steps_min = 6;
+constexpr std::uint64_t span_bytes_min = 384u << 10;
+constexpr std::int64_t forget_ms = 600'000;
+constexpr double speed_memory_ms = 120'000;
 constexpr std::uint64_t sane_bytes = std::uint64_t{1} << 62;
-constexpr double speed_max = 1e15; ///< Bytes per second.
+constexpr std::int64_t sane_ms = std::int64_t{1} << 60;
+constexpr double advanced_max = 1e18;
 constexpr std::uint32_t requests_max = 1u << 24;
 
 } // namespace
 
 bool stream::confirmed() const {
   return steps >= steps_min && span >= span_bytes_min && bytes >= span - span / 3;
+}
+
+double stream::speed(std::int64_t now_ms) const {
+  auto age_ms = std::max(1000.0, static_cast<double>(now_ms - first_ms));
+  auto idle_ms = std::max(0.0, static_cast<double>(now_ms - last_ms));
+  auto now = static_cast<double>(advanced) * std::exp(-idle_ms / speed_memory_ms);
+  // What a steady stream of this age would have: the decayed sum is young, too.
+  return now * 1000 / (speed_memory_ms * (1 - std::exp(-age_ms / speed_memory_ms)));
+}
+
+double stream::alive(std::int64_t now_ms) const {
+  auto idle_ms = std::max(0.0, static_cast<double>(now_ms - last_ms));
+  auto gap_ms = static_cast<double>(last_ms - first_ms) / std::max(1u, requests);
+  return std::exp2(-idle_ms / (5000 + 8 * gap_ms));
 }
 
 bool stream_tracker::observe(const access& x) {
@@ -35,27 +52,41 @@ bool stream_tracker::observe(const access& x) {
   });
   std::uint64_t end = x.offset + x.bytes;
   if (found == streams_.end()) {
-    replaceable(x.at_ms) = {
-        .next = end, .bytes = x.bytes, .last_ms = x.at_ms, .requests = 1, .writes = x.write};
+    replaceable(x.at_ms) = {.next = end,
+                            .bytes = x.bytes,
+                            .first_ms = x.at_ms,
+                            .last_ms = x.at_ms,
+                            .requests = 1,
+                            .writes = x.write};
     return false;
   }
   found->used = 1;
-  found->last_ms = x.at_ms;
   ++found->requests;
   found->writes += x.write;
   if (end > found->next) {
     auto step = end - found->next;
-    found->bytes += std::min<std::uint64_t>(step, x.bytes);
-    found->holes += step - std::min<std::uint64_t>(step, x.bytes);
-    found->holes = std::min(found->holes, early_requests * x.bytes);
+    auto whole = std::min<std::uint64_t>(step, x.bytes);
+    auto passed = std::max(0.0, static_cast<double>(x.at_ms - found->last_ms));
+    auto kept = static_cast<double>(found->advanced) * std::exp(-passed / speed_memory_ms);
+    found->advanced = static_cast<std::uint64_t>(std::min(kept, advanced_max)) + step;
+    found->bytes += whole;
+    found->holes = std::min<std::uint64_t>(found->holes + step - whole, early_requests * x.bytes);
     found->next = end;
     found->span += step;
-    found->advanced += step;
     ++found->steps;
+    found->last_ms = std::max(found->last_ms, x.at_ms);
   } else {
     auto filled = std::min<std::uint64_t>(found->holes, x.bytes);
     found->bytes += filled;
     found->holes -= filled;
+  }
+  if (found->requests > requests_max) { // also lets a long run's habits change
+    found->requests /= 2;
+    found->writes /= 2;
+    found->steps /= 2;
+    found->bytes /= 2;
+    found->span /= 2;
+    found->first_ms += (found->last_ms - found->first_ms) / 2;
   }
   return found->confirmed();
 }
@@ -68,39 +99,23 @@ stream& stream_tracker::replaceable(std::int64_t now_ms) {
   for (std::size_t i = 0; i < 2 * streams_.size(); ++i) {
     hand_ = (hand_ + 1) % streams_.size();
     auto& candidate = streams_[hand_];
-    auto used = std::exchange(candidate.used, std::uint16_t{0}) != 0;
-    if (candidate.last_ms < now_ms - forget_ms || !(used || candidate.confirmed()))
+    auto used = std::exchange(candidate.used, 0u) != 0;
+    auto dead = candidate.last_ms < now_ms - forget_ms || candidate.alive(now_ms) < 0.01;
+    if (dead || !(used || candidate.confirmed()))
       return candidate;
   }
   return *std::min_element(streams_.begin(), streams_.end(),
                            [](auto& a, auto& b) { return a.last_ms < b.last_ms; });
 }
 
-void stream_tracker::close(std::uint32_t windows, std::uint32_t window_ms) {
-  for (auto& each : streams_) {
-    auto now = std::min(static_cast<double>(each.advanced) * 1000.0 / window_ms, speed_max);
-    auto speed = each.speed == 0 ? now : 0.7 * static_cast<double>(each.speed) + 0.3 * now;
-    for (std::uint32_t i = 1; i < std::min(windows, 64u); ++i)
-      speed *= 0.7;
-    each.speed = static_cast<std::uint64_t>(speed);
-    each.advanced = 0;
-    if (each.requests > requests_max) { // also lets a long run's habits change
-      each.requests /= 2;
-      each.writes /= 2;
-      each.steps /= 2;
-      each.bytes /= 2;
-      each.span /= 2;
-    }
-  }
-}
-
 bool stream_tracker::load(byte_reader& in) {
   streams_ = in.get_all<stream>(streams_max);
   hand_ = 0;
   for (auto& each : streams_)
-    in.require(each.span <= sane_bytes && each.bytes <= sane_bytes && each.advanced <= sane_bytes
-               && each.holes <= sane_bytes && static_cast<double>(each.speed) <= speed_max
-               && each.requests > 0 && each.writes <= each.requests);
+    in.require(each.span <= sane_bytes && each.bytes <= sane_bytes && each.holes <= sane_bytes
+               && each.advanced <= sane_bytes && each.requests > 0 && each.writes <= each.requests
+               && each.first_ms <= each.last_ms && each.first_ms >= -sane_ms
+               && each.last_ms <= sane_ms);
   return in.ok();
 }
 

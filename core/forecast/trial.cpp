@@ -4,115 +4,142 @@
 #include "core/base/error.hpp"
 
 #include <algorithm>
+#include <functional>
+#include <numeric>
 
 namespace foreshift {
 
-namespace {
-
-/// Indexes of the `budget` highest positive scores, in no order; equal ones by index.
-std::vector<std::uint32_t> top_of(const std::vector<float>& scores, std::size_t budget) {
-  std::vector<std::uint32_t> order;
-  for (std::uint32_t i = 0; i < scores.size(); ++i)
-    if (scores[i] > 0)
-      order.push_back(i);
-  if (order.size() <= budget)
-    return order;
-  std::nth_element(
-      order.begin(), order.begin() + static_cast<std::ptrdiff_t>(budget), order.end(),
-      [&](auto a, auto b) { return scores[a] != scores[b] ? scores[a] > scores[b] : a < b; });
-  order.resize(budget);
-  return order;
-}
-
-} // namespace
-
-expert_trial::expert_trial(std::size_t experts) : tallies_(experts) {
-  FORESHIFT_ENSURE(experts <= 16); // two bits each in `picked_by`
-}
-
-void expert_trial::begin(extent_table& table, std::span<const std::uint32_t> beyond,
-                         std::span<const heat_scores> scores, std::size_t budget) {
-  std::fill(table.picked_by.begin(), table.picked_by.end(), 0);
-  std::vector<std::uint32_t> beyond_picks(beyond.size());
-  auto pick = [&](const std::vector<float>& values, std::uint32_t bit) {
-    double all = 0, top = 0;
-    for (auto value : values)
-      all += value;
-    for (auto i : top_of(values, budget)) {
-      top += values[i];
-      (i < table.size() ? table.picked_by[i] : beyond_picks[i - table.size()]) |= bit;
+trial::trial(std::int64_t end_ms, std::span<const std::uint32_t> extents,
+             const level_columns& levels, std::span<const std::uint32_t> picks, std::size_t budget,
+             std::size_t rows_max)
+    : end_ms_(end_ms) {
+  auto parts = std::uint32_t{1};
+  while (extents.size() / parts > rows_max)
+    parts *= 2;
+  sample_mask_ = parts - 1;
+  budget_ = std::max(1.0, static_cast<double>(budget) / parts);
+  std::vector<std::uint32_t> taken;
+  for (std::uint32_t i = 0; i < extents.size(); ++i)
+    if (sampled(extents[i])) {
+      taken.push_back(i);
+      extents_.push_back(extents[i]);
+      rows_.push_back({.picks = picks[i]});
     }
-    return all > 0 ? top / all : 0;
-  };
-  reads_ = writes_ = 0;
-  for (std::size_t i = 0; i < tallies_.size(); ++i) {
-    tallies_[i] = {};
-    tallies_[i].promised_reads = pick(scores[i].reads, 1u << (2 * i));
-    tallies_[i].promised_writes = pick(scores[i].writes, 2u << (2 * i));
+  FORESHIFT_ENSURE(index_.rebuild(extents_));
+  candidates_ = taken.size();
+  for (auto& column : levels) {
+    auto& to = levels_.emplace_back();
+    to.reserve(taken.size());
+    for (auto i : taken)
+      to.push_back(column[i]);
   }
-  beyond_.clear();
-  for (std::size_t i = 0; i < beyond.size(); ++i)
-    if (beyond_picks[i] != 0)
-      beyond_.emplace_back(beyond[i], beyond_picks[i]);
 }
 
-std::uint32_t expert_trial::picks_of(std::uint32_t extent) const {
-  auto found = std::lower_bound(beyond_.begin(), beyond_.end(), std::pair{extent, 0u});
-  return found != beyond_.end() && found->first == extent ? found->second : 0;
+bool trial::sampled(std::uint32_t extent) const {
+  return (static_cast<std::uint32_t>((extent * 0xd6e8feb86659fd93ull) >> 33) & sample_mask_) == 0;
 }
 
-void expert_trial::count(const extent_table& table, std::span<const window_count> counts) {
+void trial::count(const extent_table& table, std::span<const window_count> counts) {
   for (auto& each : counts) {
-    reads_ += each.reads;
-    writes_ += each.writes;
-    auto picks = table.picked_by[each.slot];
-    for (std::size_t i = 0; picks != 0; ++i, picks >>= 2) {
-      tallies_[i].hit_reads += (picks & 1) != 0 ? each.reads : 0;
-      tallies_[i].hit_writes += (picks & 2) != 0 ? each.writes : 0;
+    auto extent = table.extents()[each.slot];
+    if (!sampled(extent))
+      continue;
+    auto at = index_.find(extents_, extent);
+    if (at == slot_index::none) {
+      at = static_cast<std::uint32_t>(extents_.size());
+      extents_.push_back(extent);
+      index_.added(extents_);
+      rows_.emplace_back();
     }
+    auto& to = rows_[at];
+    to.reads += static_cast<float>(each.reads);
+    to.writes += static_cast<float>(each.writes);
+    for (std::size_t word = 0; word < to.pages.size(); ++word)
+      to.pages[word] |= each.pages[word];
   }
 }
 
-std::vector<verdict> expert_trial::verdicts() const {
-  std::vector<verdict> out;
-  for (auto& each : tallies_)
-    out.push_back({each.promised_reads, reads_ > 0 ? each.hit_reads / reads_ : 0,
-                   each.promised_writes, writes_ > 0 ? each.hit_writes / writes_ : 0});
+/// Sum of the highest, as many as the budget.
+double trial::top_sum(std::vector<float> values) const {
+  auto count = std::min(values.size(), static_cast<std::size_t>(budget_ + 0.5));
+  auto end = values.begin() + static_cast<std::ptrdiff_t>(count);
+  std::nth_element(values.begin(), end, values.end(), std::greater<>{});
+  return std::accumulate(values.begin(), end, 0.0);
+}
+
+double trial::share(const tally& of, const sums& best) {
+  auto distinct = static_cast<double>(count_pages(of.pages));
+  return 0.5 * ((of.reads + of.writes) / best.accesses + distinct / best.distinct);
+}
+
+trial::outcome trial::finish(std::size_t arms) const {
+  outcome out;
+  std::vector<float> accesses, distinct;
+  sums best;
+  for (auto& each : rows_) {
+    accesses.push_back(each.reads + each.writes);
+    distinct.push_back(static_cast<float>(count_pages(each.pages)));
+    best.reads += each.reads;
+    best.writes += each.writes;
+  }
+  auto& judged = out.judged;
+  judged.arms.resize(arms);
+  judged.covers.resize(arms);
+  judged.accesses = best.reads + best.writes;
+  if (judged.accesses <= 0)
+    return out;
+  judged.read_share = best.reads / judged.accesses;
+  best.accesses = top_sum(accesses);
+  best.distinct = top_sum(distinct);
+  judged.oracle = best.accesses / judged.accesses;
+  double chosen = 0, idle = 0;
+  for (std::size_t i = 0; i < candidates_; ++i) {
+    auto& it = rows_[i];
+    for (std::size_t arm = 0; arm < arms; ++arm)
+      if ((it.picks >> arm & 1) != 0) {
+        judged.arms[arm] += share(it, best);
+        judged.covers[arm] += accesses[i] / judged.accesses;
+      }
+    if ((it.picks >> (arms - 1) & 1) != 0) {
+      ++chosen;
+      idle += accesses[i] == 0;
+    }
+  }
+  judged.wasted = chosen > 0 ? idle / chosen : 0;
+  out.learnt = learn(best);
   return out;
 }
 
-void expert_trial::save(byte_writer& out) const {
-  out.put(reads_);
-  out.put(writes_);
-  for (auto& each : tallies_)
-    for (auto value : {each.promised_reads, each.promised_writes, each.hit_reads, each.hit_writes})
-      out.put(value);
-  std::vector<std::uint32_t> extents, picks;
-  for (auto [extent, mask] : beyond_) {
-    extents.push_back(extent);
-    picks.push_back(mask);
-  }
-  out.put_all(extents);
-  out.put_all(picks);
+/// Candidates that nobody chose and nothing touched are many and alike: one in four stands for all.
+bool trial::worth_learning(std::size_t row) const {
+  auto& it = rows_[row];
+  return it.reads + it.writes > 0 || it.picks != 0 || extents_[row] * 0x9e3779b1u >> 30 == 0;
 }
 
-void expert_trial::load(byte_reader& in) {
-  reads_ = in.get_amount();
-  writes_ = in.get_amount();
-  for (auto& each : tallies_) {
-    each = {in.get_amount(), in.get_amount(), in.get_amount(), in.get_amount()};
-    in.require(each.promised_reads <= 1.001 && each.promised_writes <= 1.001
-               && each.hit_reads <= reads_ && each.hit_writes <= writes_);
+lesson trial::learn(const trial::sums& best) const {
+  lesson out;
+  out.end_ms = end_ms_;
+  auto scale = [&](double all) { return static_cast<float>(all > 0 ? budget_ / all : 0); };
+  std::vector<std::uint32_t> taken;
+  for (std::uint32_t i = 0; i < candidates_; ++i) {
+    if (!worth_learning(i))
+      continue;
+    taken.push_back(i);
+    out.extents.push_back(extents_[i]);
+    auto& it = rows_[i];
+    auto idle = it.reads + it.writes == 0 && it.picks == 0;
+    out.total.push_back(static_cast<float>(share(it, best) * budget_));
+    out.reads.push_back(it.reads * scale(best.reads));
+    out.writes.push_back(it.writes * scale(best.writes));
+    out.stands_for.push_back(idle ? 4 : 1);
   }
-  constexpr std::uint64_t beyond_max = 1u << 24;
-  auto extents = in.get_all<std::uint32_t>(beyond_max);
-  auto picks = in.get_column<std::uint32_t>(extents.size());
-  beyond_.clear();
-  for (std::size_t i = 0; in.ok() && i < extents.size(); ++i) {
-    in.require((i == 0 || extents[i - 1] < extents[i])
-               && std::uint64_t{picks[i]} >> (2 * tallies_.size()) == 0);
-    beyond_.emplace_back(extents[i], picks[i]);
+  for (auto& column : levels_) {
+    auto& to = out.levels.emplace_back();
+    to.reserve(taken.size());
+    for (auto i : taken)
+      to.push_back(column[i]);
   }
+  return out;
 }
 
 } // namespace foreshift

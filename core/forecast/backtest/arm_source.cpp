@@ -22,12 +22,7 @@ public:
   void advance(std::int64_t now_ms) override { engine_.advance(now_ms); }
 
   std::vector<std::uint32_t> choose(std::size_t arm, std::size_t count) override {
-    if (arm > 0)
-      return engine_.choose(arm - 1, count);
-    std::vector<std::uint32_t> out;
-    for (auto& each : engine_.predict(count).extents)
-      out.push_back(each.extent);
-    return out;
+    return arm == 0 ? engine_.choose(count) : engine_.choose_by(arms()[arm], count);
   }
 
 private:

@@ -78,7 +78,8 @@ private:
   forecaster_options forecast_options() const {
     forecaster_options out;
     out.extent_bytes = options_.extent_bytes;
-    out.window_ms = options_.window_ms;
+    // Finer than the decisions need: experts tell seconds from minutes.
+    out.window_ms = std::min(options_.window_ms, 1000u);
     out.horizon_ms = options_.horizon_ms;
     out.budget_extents = budget_;
     return out;
