@@ -109,7 +109,7 @@ private:
   result<void> each(std::string_view prefix, const visitor& visit) const;
 
   std::unique_ptr<rocksdb::DB> db_;
-  std::atomic<std::uint64_t> written_{0}; ///< Batches written.
+  std::atomic<std::uint64_t> written_{1}; ///< Batches written.
   std::mutex sync_mutex_;
   std::uint64_t synced_ = 0; ///< `written_` at the last sync.
 };

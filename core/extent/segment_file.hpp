@@ -108,7 +108,8 @@ private:
   std::span<std::byte> sums_; ///< The mapping of `crc_`.
   mutable std::atomic<bool> short_{false};
   mutable std::atomic<std::uint64_t> corrupt_blocks_{0};
-  std::atomic<bool> dirty_{false};
+  /// A former process may have left something unsynced.
+  std::atomic<bool> dirty_{true};
   std::mutex sync_mutex_;
   bool sync_failed_ = false;
 };

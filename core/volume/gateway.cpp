@@ -90,12 +90,24 @@ result<void> gateway::read(std::uint32_t vci, std::uint64_t offset, std::span<st
     local = false;
     slog::warn("read failed at the nearest replica volume={} host={} offset={} bytes={}: {}",
                shape_.name, options_.host, offset, out.size(), done.error().detail);
-    done = run(deadline(began), [&] { return read_settled(deadline(began), offset, out); });
   }
+  // What was read of a write that not all replicas have yet may be lost with the one that has it.
+  if (!done || unsettled(offset, out.size()))
+    done = run(deadline(began), [&] { return read_settled(deadline(began), offset, out); });
   return finish(access_op::read, vci, offset, out.size(), began, local, done);
 }
 
-/// Another replica may differ while a write is in flight, so those are waited for first (I4).
+bool gateway::unsettled(std::uint64_t offset, std::uint64_t length) const {
+  if (intents_.empty())
+    return false;
+  auto noted = intents_.of(shape_.id);
+  return std::any_of(noted.begin(), noted.end(), [&](const auto& x) {
+    return x.offset < offset + length && offset < x.offset + x.length;
+  });
+}
+
+/// Replicas may differ while a write is in flight or has failed at one of them: the former are
+/// waited for, the latter made equal before anything is returned (I4).
 gateway::attempt gateway::read_settled(std::int64_t deadline_ns, std::uint64_t offset,
                                        std::span<std::byte> out) {
   auto lock = writes_.acquire(offset, out.size());
@@ -103,6 +115,11 @@ gateway::attempt gateway::read_settled(std::int64_t deadline_ns, std::uint64_t o
   if (!view)
     return {view.error()};
   auto epoch = (*view)->epoch;
+  if (unsettled(offset, out.size()))
+    if (auto equal = io(**view).repair(offset, out.size()); !equal) {
+      view->release();
+      return judge(epoch, equal, true);
+    }
   replica_io::mending notes;
   auto done = io(**view).read_mending(offset, out, notes);
   view->release();

@@ -169,6 +169,7 @@ private:
                              const std::byte* in);
   void note(const replica_io::mending& notes);
   void fenced(std::uint64_t epoch, const fault& why);
+  bool unsettled(std::uint64_t offset, std::uint64_t length) const;
   void keep_torn(std::uint32_t slot);
   fault not_primary(std::uint64_t epoch) const;
   result<void> repair_noted(const route_view& view);
