@@ -73,11 +73,9 @@ std::vector<float> outlook::by_table(const level_columns& levels) const {
 /// Before the first verdict: runs go on, and everything else stays as it was lately.
 std::vector<float> outlook::first_guess(const candidates& now) const {
   auto out = now.scores[place_of("run")];
-  for (auto name : {"rest_2m", "ewma_10s"}) {
-    auto& scores = now.scores[place_of(name)];
-    for (std::size_t row = 0; row < out.size(); ++row)
-      out[row] += scores[row];
-  }
+  auto& rest = now.scores[place_of("rest_2m")];
+  for (std::size_t row = 0; row < out.size(); ++row)
+    out[row] += rest[row];
   return out;
 }
 

@@ -201,7 +201,8 @@ TEST_CASE("forecaster: a hot set that moves is followed") {
   auto engine = make_forecaster(four_gib());
   workload load{*engine};
   load.clustered(120, 1000, 128, 4096);
-  load.clustered(60, 3000, 128, 4096);
+  // One horizon until the first verdict on the new, one to learn from it.
+  load.clustered(120, 3000, 128, 4096);
   auto top = extents_of(engine->predict(128));
   CHECK(share_in(top, 3000, 128) > 0.9);
 }
@@ -345,7 +346,7 @@ TEST_CASE("forecaster: a choice stays as it is while the hot set does, and follo
   std::set<std::uint32_t> kept(before.begin(), before.end());
   CHECK(before.size() == 128);
   CHECK(std::count_if(after.begin(), after.end(), [&](auto x) { return kept.contains(x); }) > 115);
-  load.clustered(90, 3000, 128, 4096);
+  load.clustered(120, 3000, 128, 4096);
   auto moved = engine->choose(128);
   CHECK(share_in({moved.begin(), moved.end()}, 3000, 128) > 0.9);
 }
