@@ -58,8 +58,7 @@ void calibration::fit(worths& to, std::span<const lesson> lessons, std::vector<f
       }
     }
     std::array<float, rank_levels * rank_levels> step{};
-    auto cells = parts_[p].first == parts_[p].second ? rank_levels : step.size();
-    for (std::size_t i = 0; i < cells; ++i) {
+    for (std::size_t i = 0; i < cells(parts_[p]); ++i) {
       auto change = std::log((came[i] + prior) / (promised[i] + prior));
       step[i] = static_cast<float>(std::exp(change));
       to[p][i] = std::clamp(to[p][i] + static_cast<float>(change), -worth_max, worth_max);
@@ -82,22 +81,19 @@ std::vector<float> calibration::expect(const level_columns& levels, share_kind k
 }
 
 void calibration::save(byte_writer& out) const {
-  for (auto& kind : worths_) {
-    std::vector<float> all;
-    for (auto& each : kind)
-      all.insert(all.end(), each.begin(), each.end());
-    out.put_all(all);
-  }
+  for (auto& kind : worths_)
+    for (std::size_t p = 0; p < parts_.size(); ++p)
+      for (std::size_t i = 0; i < cells(parts_[p]); ++i)
+        out.put(kind[p][i]);
 }
 
 void calibration::load(byte_reader& in) {
-  for (auto& kind : worths_) {
-    auto all = in.get_column<float>(kind.size() * rank_levels * rank_levels);
-    for (std::size_t i = 0; i < all.size(); ++i) {
-      in.require(all[i] >= -worth_max && all[i] <= worth_max);
-      kind[i / (rank_levels * rank_levels)][i % (rank_levels * rank_levels)] = all[i];
-    }
-  }
+  for (auto& kind : worths_)
+    for (std::size_t p = 0; p < parts_.size(); ++p)
+      for (std::size_t i = 0; i < cells(parts_[p]); ++i) {
+        kind[p][i] = in.get<float>();
+        in.require(kind[p][i] >= -worth_max && kind[p][i] <= worth_max);
+      }
 }
 
 } // namespace foreshift

@@ -53,6 +53,9 @@ private:
   };
   using worths = std::vector<std::array<float, rank_levels * rank_levels>>;
 
+  static std::size_t cells(const part& of) {
+    return of.first == of.second ? rank_levels : rank_levels * rank_levels;
+  }
   std::size_t cell(const part& of, const level_columns& levels, std::size_t row) const {
     auto first = levels[of.first][row];
     return of.first == of.second ? first : first * rank_levels + levels[of.second][row];

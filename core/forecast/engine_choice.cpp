@@ -215,7 +215,8 @@ forecast forecast_engine::predict(std::size_t extents_max, const outlook& by) co
   for (auto& name : arms())
     all += by.arms()[by.place_of(name)];
   for (auto& name : arms())
-    out.experts.push_back({name, all > 0 ? by.arms()[by.place_of(name)] / all : 0});
+    out.experts.push_back({name, all > 0 ? by.arms()[by.place_of(name)] / all
+                                         : 1 / static_cast<double>(arms().size())});
   if (open_ == 0)
     return out;
   out.total_reads = per_horizon(reads_, by.horizon_ms());

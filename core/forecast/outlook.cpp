@@ -70,7 +70,28 @@ std::vector<float> outlook::by_table(const level_columns& levels) const {
   return out;
 }
 
+/// Before the first verdict: runs go on, and everything else stays as it was lately.
+std::vector<float> outlook::first_guess(const candidates& now) const {
+  auto out = now.scores[place_of("run")];
+  auto& rest = now.scores[place_of("rest_2m")];
+  for (std::size_t row = 0; row < out.size(); ++row)
+    out[row] += rest[row];
+  return out;
+}
+
+std::vector<float> outlook::expect(const candidates& now, share_kind kind) const {
+  if (judged_ > 0)
+    return fit_.expect(now.levels, kind);
+  auto out = first_guess(now);
+  auto& reads = now.scores[place_of("read_share")];
+  for (std::size_t row = 0; row < out.size() && kind != share_kind::total; ++row)
+    out[row] *= kind == share_kind::reads ? reads[row] : 1 - reads[row];
+  return out;
+}
+
 std::vector<float> outlook::expect(const candidates& now) const {
+  if (judged_ == 0)
+    return first_guess(now);
   auto lead = this->lead();
   auto fitted = fit_.expect(now.levels, share_kind::total);
   if (lead == ranks_.size() + 1)

@@ -52,9 +52,7 @@ public:
 
   /// Expected share per candidate, in no unit, as the leading arm sees it.
   std::vector<float> expect(const candidates& now) const;
-  std::vector<float> expect(const candidates& now, share_kind kind) const {
-    return fit_.expect(now.levels, kind);
-  }
+  std::vector<float> expect(const candidates& now, share_kind kind) const;
 
   /// Expected share by what each expert's levels were worth lately, experts weighed by record.
   std::vector<float> by_table(const level_columns& levels) const;
@@ -73,6 +71,7 @@ public:
   void load(byte_reader& in);
 
 private:
+  std::vector<float> first_guess(const candidates& now) const;
   double promise(const candidates& now, std::span<const std::uint32_t> chosen) const;
   double renew(const candidates& now, std::span<const std::uint32_t> chosen);
   void learn(trial::outcome result);

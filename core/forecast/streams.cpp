@@ -13,8 +13,8 @@ constexpr std::size_t streams_max = 64;
 // A queue of 32 requests reorders: one may come so many request sizes early or late.
 constexpr std::uint64_t early_requests = 16;
 constexpr std::uint64_t late_requests = 32;
-constexpr std::uint32_t steps_min = 6;
-constexpr std::uint64_t span_bytes_min = 384u << 10;
+constexpr std::uint32_t steps_min = 8;
+constexpr std::uint64_t span_bytes_min = 1u << 20;
 constexpr std::int64_t forget_ms = 600'000;
 constexpr double speed_memory_ms = 120'000;
 constexpr std::uint64_t sane_bytes = std::uint64_t{1} << 62;

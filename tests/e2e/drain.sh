@@ -14,7 +14,8 @@ down() { [[ $(field .up host show "$1") == false ]]; }
 
 fs volume create disk 128MiB --replicas 2 --partition 4MiB || fail "create"
 fs volume attach disk host-a || fail "attach"
-fio_nbd "$(uri host-a disk)" --rw=write --bs=1M --size=64M --verify=crc32c --do_verify=0 --end_fsync=1
+fio_nbd "$(uri host-a disk)" --rw=write --bs=1M --size=64M --verify=crc32c --do_verify=0 \
+  --end_fsync=1
 roaming_client vm disk host-a
 fio_start vm "nbd+unix:///?socket=$CLUSTER/vm.sock" --rw=randrw --bs=4k-32k --offset=64M \
   --size=64M --verify=crc32c --verify_backlog=256 --verify_fatal=1 --time_based --runtime=600

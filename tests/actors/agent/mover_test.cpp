@@ -68,12 +68,11 @@ TEST_CASE_FIXTURE(mover_fixture,
     root.setChanged(kj::arrayPtr(bytes.data(), bytes.size()));
   });
   auto pending = self->request(uut, caf::infinite, resync);
-  settle();
+  pass(60s, 100ms);
   REQUIRE(plane_does->pulls.size() >= 2);
   CHECK(plane_does->pulls[0].size() == 256);
   CHECK(plane_does->pulls[1].back() == 293); // four of the changed ones
   CHECK(plane_does->changed_bytes == resync.read().getChanged().size());
-  pass(60s, 100ms);
   pending.receive([](const packet<schema::AgentMoved>&) {},
                   [](const caf::error& why) { FAIL(to_fault(why).detail); });
   std::size_t all = 0;
