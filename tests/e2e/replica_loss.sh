@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 # kill -9 of a replica's host, data plane and agent, under verified writes: they go on after the
-# host is left out; it returns, gets back what it missed, and every host then reads what was written.
+# host is left out; it returns, gets back what it missed, and every host then reads what was
+# written.
 source "$(dirname "$0")/lib.sh"
 requires fio
 cluster_begin
