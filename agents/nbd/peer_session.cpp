@@ -51,9 +51,9 @@ public:
     return noted("flush", 0, peer_.extents->flush(peer_.permit));
   }
 
-  /// Peers read ENOTSUP as `corrupt` and EPERM as `precondition`: the extent is not here for this
-  /// session. A copy session, which has no permit, means by it that the extent does not match its
-  /// checksum.
+  /// nbdkit carries few numbers. Peers read EINVAL as `corrupt` and EPERM as `precondition`: the
+  /// extent is not here for this session. A copy session, which has no permit, means by it that the
+  /// extent does not match its checksum.
   int error_number(const fault& why) const override {
     switch (why.code) {
     case errc::refused:
@@ -61,7 +61,7 @@ public:
     case errc::precondition:
       return peer_.copy ? EIO : EPERM;
     case errc::corrupt:
-      return peer_.copy ? EPERM : ENOTSUP;
+      return peer_.copy ? EPERM : EINVAL;
     case errc::no_space:
       return ENOSPC;
     default:

@@ -78,10 +78,8 @@ fault nbd_fault(nbd_handle* h, const std::string& where) {
     return {errc::precondition, detail};
   case ENOSPC:
     return {errc::no_space, detail};
-  case ENOTSUP: // nothing here is unsupported, so a partition server can mean `corrupt` by it
+  case EINVAL: // no request of ours is invalid, so a partition server can mean `corrupt` by it
     return {errc::corrupt, detail};
-  case EINVAL:
-    return {errc::invalid, detail};
   default:
     return {errc::storage, detail};
   }

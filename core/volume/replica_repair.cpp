@@ -88,6 +88,8 @@ result<void> replica_io::mend_range(const route_set& set, std::uint64_t offset,
       if (!broken || done.error().code == errc::corrupt)
         broken = done.error();
     } else {
+      slog::debug("a replica cannot be looked at host={} offset={}: {}", view_.hosts[host], offset,
+                  to_string(done.error()));
       away = done.error();
     }
   }

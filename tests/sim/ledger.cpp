@@ -20,8 +20,13 @@ void check_placement(const ledger& machine, const stored& record) {
     auto map = machine.placement(shape);
     if (!map)
       violated("I7", "the placement of volume " + shape.name + " does not decode");
+    auto lost = [&](std::uint32_t extent) {
+      return static_cast<std::size_t>(
+          std::count_if(map->lost().begin(), map->lost().end(),
+                        [&](const auto& x) { return x.second.extents.contains(extent); }));
+    };
     for (std::uint32_t extent = 0; extent < shape.extents(); ++extent)
-      if (map->replicas(extent).size() < shape.replicas)
+      if (map->replicas(extent).size() + lost(extent) < shape.replicas)
         violated("I5", "extent " + std::to_string(extent) + " of volume " + shape.name + " has "
                            + std::to_string(map->replicas(extent).size())
                            + " replicas in map version " + std::to_string(map->version()));
