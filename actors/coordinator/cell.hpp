@@ -30,6 +30,7 @@ struct cell {
   proposals_actor balancer;
   directory_actor directory;
   mender_actor mender;
+  herald_actor herald;
 
   /// What the door serves: agents report, tools ask. `version` is for Ping.
   router routes(const std::string& version) const;
