@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""usage: cases.py [NAME...]
+"""usage: cases.py [tool|foreshift] [NAME...]
 A guest that writes and verifies all the time migrates between two hosts, cleanly and with something
 killed, cut or cancelled on the way. After each case: one running guest, one primary, every stamp as
 it was written."""
@@ -10,7 +10,7 @@ import time
 
 from lab import Failed, Lab, expect, wait_until
 from machine import Machine
-from switchover import Aborted, Switchover
+from switchover import Aborted, ForeshiftDriven, Switchover
 
 MIB = 64
 SLOW = 12 << 20  # bytes a second of RAM, so that there is time to break something
@@ -23,6 +23,7 @@ class World:
         self.lab = Lab()
         self.lab.start_cluster()
         self.machine, self.volumes = None, []
+        self.driver = Switchover
 
     def fresh(self, name, volumes, place="a", homes="ab", replicas=2):
         """A machine of its own, its volumes filled; the former one ends."""
@@ -44,7 +45,8 @@ class World:
         return "b" if self.place == "a" else "a"
 
     def migrate(self, on_phase=lambda phase: None, **how):
-        return Switchover(self.lab, self.machine, self.volumes, self.other, on_phase).run(**how)
+        self.under_way = self.driver(self.lab, self.machine, self.volumes, self.other, on_phase)
+        return self.under_way.run(**how)
 
     def aborts(self, on_phase, **how):
         """A migration that must not succeed."""
@@ -58,13 +60,21 @@ class World:
         expect(self.place == before, "the machine is where it was")
 
     def tries(self, on_phase, **how):
-        """A migration that may end either way."""
+        """A migration that may end either way. A guest that was lost is started anew at the owner."""
         try:
             self.migrate(on_phase, **how)
         except Aborted as why:
             print(f"   aborted: {str(why)[:110]}")
         else:
             print("   migrated all the same")
+        if not self.machine.running():
+            self.revive()
+
+    def revive(self):
+        """What the lost guest wrote is there, and a new one goes on with it."""
+        self.machine.stop()
+        self.check_outside()
+        self.machine.boot(self.lab.settled(self.volumes[0]))
 
     def restart_coordinator(self):
         self.lab.kill("coordinator")
@@ -125,8 +135,8 @@ def target_killed_during_ram(w):
 
 
 def target_killed_after_flip(w):
-    """... when it already has the lease: the lease comes back"""
-    w.aborts(at("flipped", lambda: w.machine.life.kill()))
+    """... at the switchover, when it already has the lease: the lease comes back"""
+    w.aborts(at(w.driver.last_phase, lambda: w.machine.life.kill()))
     w.check()
 
 
@@ -170,15 +180,25 @@ def coordinator_killed_during_flip(w):
 def link_cut(w):
     """the link is cut while RAM is copied, and comes back"""
     to = w.other
-    w.aborts(at("ram", later(lambda: cut(w, to))), bandwidth=SLOW)
+
+    def cut():
+        w.lab.link(to, "down")
+        time.sleep(4)
+        w.lab.link(to, "up")
+    w.tries(at("ram", later(cut)), bandwidth=SLOW)
     w.check()
 
 
-def cut(w, place, seconds=4):
-    w.lab.link(place, "down")
-    time.sleep(seconds)
-    w.lab.link(place, "up")
-    raise Failed("the tool gave up: the link was cut")
+def interrupted(w):
+    """Ctrl-C while RAM is copied"""
+    w.aborts(at("ram", later(lambda: w.under_way.interrupt())), bandwidth=SLOW)
+    w.check()
+
+
+def driver_killed(w):
+    """`foreshift migrate` is killed while the guest is stopped; --recover finds out"""
+    w.tries(at("paused", lambda: w.under_way.process.kill()))
+    w.check()
 
 
 def guest_reset(w):
@@ -195,8 +215,7 @@ def source_killed(w):
     expect(w.machine.running() == [], "no guest is left")
     owner = w.lab.settled(w.volumes[0])
     w.check_lease(w.volumes[0], owner)
-    w.check_outside()
-    w.machine.boot(owner)
+    w.revive()
     w.check()
 
 
@@ -207,27 +226,33 @@ def two_volumes(w):
     w.check()
 
 
-CASES = [clean_and_back, target_killed_before_ram, target_killed_during_ram,
-         target_killed_after_flip, target_killed_while_continuing, canceled_by_user, agent_killed,
-         coordinator_killed, coordinator_killed_during_flip, link_cut, guest_reset, source_killed,
-         two_volumes]
+TOOL = [clean_and_back, target_killed_during_ram, target_killed_after_flip,
+        target_killed_while_continuing, coordinator_killed_during_flip]
+FORESHIFT = [clean_and_back, target_killed_before_ram, target_killed_during_ram,
+             target_killed_after_flip, target_killed_while_continuing, canceled_by_user, interrupted,
+             driver_killed, agent_killed, coordinator_killed, link_cut, guest_reset, source_killed,
+             two_volumes]
 
 
 def main():
     wanted = sys.argv[1:]
-    unknown = set(wanted) - {x.__name__ for x in CASES}
+    drivers = [x for x in ("tool", "foreshift") if x in wanted] or ["tool", "foreshift"]
+    wanted = [x for x in wanted if x not in drivers]
+    unknown = set(wanted) - {x.__name__ for x in TOOL + FORESHIFT}
     expect(not unknown, f"no case {unknown}")
     world = World()
     began = time.monotonic()
     world.fresh("one", ["vm1"])
     print(f"-- the guest is up after {time.monotonic() - began:.0f} s", flush=True)
-    for case in CASES:
-        if wanted and case.__name__ not in wanted:
-            continue
-        began = time.monotonic()
-        print(f"-- {case.__doc__.splitlines()[0]}", flush=True)
-        case(world)
-        print(f"   {case.__name__}: {time.monotonic() - began:.1f} s", flush=True)
+    for driver in drivers:
+        world.driver = {"tool": Switchover, "foreshift": ForeshiftDriven}[driver]
+        for case in TOOL if driver == "tool" else FORESHIFT:
+            if wanted and case.__name__ not in wanted:
+                continue
+            began = time.monotonic()
+            print(f"-- {driver}: {case.__doc__.splitlines()[0]}", flush=True)
+            case(world)
+            print(f"   {case.__name__}: {time.monotonic() - began:.1f} s", flush=True)
     world.machine.stop()
     world.check_outside()
     world.machine.end()

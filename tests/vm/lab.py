@@ -82,6 +82,13 @@ class Lab:
         """Cuts a host's link at the switch (down), or joins it again (up)."""
         subprocess.run(["ip", "-n", f"{self.net}-x", "link", "set", f"v{place}", state], check=True)
 
+    def wire_bytes(self):
+        """What all hosts together have sent over their links so far."""
+        done = subprocess.run(["ip", "-n", f"{self.net}-x", "-j", "-s", "link", "show"], check=True,
+                              capture_output=True, text=True)
+        return sum(x["stats64"]["rx"]["bytes"] for x in json.loads(done.stdout)
+                   if x["ifname"] in ("va", "vb", "vs"))
+
     # -- the cluster -------------------------------------------------------------------------------
 
     def start_cluster(self, places=("a", "b"), coordinator="", agent=""):

@@ -101,6 +101,7 @@ class Machine:
             " ".join(["console=ttyS0 quiet mitigations=off", *words]),
             "-chardev", f"file,id=console,path={life.path('console')}", "-serial", "chardev:console",
             "-qmp", f"unix:{life.path('qmp')},server=on,wait=off",
+            "-qmp", f"unix:{life.path('tool')},server=on,wait=off",  # for who drives it
             "-device", "virtio-serial-pci", "-object", "iothread,id=io"]
         for i, node in enumerate(self.disks):
             disk = {"driver": "raw", "node-name": f"disk{i}", "cache": {"direct": True},

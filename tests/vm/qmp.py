@@ -50,7 +50,7 @@ class Qmp:
                                 message.get("data", {})))
         return message
 
-    def command(self, name, seconds=30, **arguments):
+    def command(self, name, /, seconds=30, **arguments):
         request = {"execute": name}
         if arguments:
             request["arguments"] = {key.replace("_", "-"): value for key, value in arguments.items()}

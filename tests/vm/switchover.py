@@ -1,7 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""QEMU's live migration driven from outside, as any tool would do it: the lease flips while the guest
-is paused at pre-switchover, and comes back if the migration fails."""
+"""QEMU's live migration, driven in two ways. As any tool would do it: the lease flips while the guest is
+paused at pre-switchover, and comes back if the migration fails. And by `foreshift migrate --qmp`."""
 
+import signal
+import subprocess
+import threading
 import time
 
 from lab import ADDRESS, Failed, expect, wait_until
@@ -17,6 +20,8 @@ class Aborted(Exception):
 class Switchover:
     """One migration of a machine whose disks are volumes. `on_phase(name)` is called at `before-ram`,
     `ram`, `paused` (pre-switchover), `flipped`, `continued`; it may break anything."""
+
+    last_phase = "flipped"  # before QEMU goes on
 
     def __init__(self, lab, machine, volumes, to, on_phase=lambda phase: None):
         self.lab, self.machine, self.volumes, self.to = lab, machine, volumes, to
@@ -91,3 +96,66 @@ class Switchover:
         if qmp.status() != "running":
             qmp.command("cont")
         expect(qmp.status() == "running", f"the source's guest runs again: {qmp.status()}")
+
+
+class ForeshiftDriven(Switchover):
+    """`foreshift migrate --qmp` does it; we watch QEMU's events, and nobody but it rolls back. After a
+    run that ended unclear or was killed, `--recover` must come to an end."""
+
+    last_phase = "paused"
+
+    def migrate(self, downtime_ms, bandwidth):
+        self.source.qmp.forget()
+        self.process = subprocess.Popen(
+            self.command("--downtime", f"{downtime_ms}ms", "--bandwidth", str(min(bandwidth, 10**10)),
+                         "--no-preposition"),
+            stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, env=self.lab.environment)
+        watch = threading.Thread(target=self.watch)
+        watch.start()
+        said = self.said = self.process.communicate(timeout=180)[1]
+        watch.join()
+        if self.process.returncode != 0:
+            raise Failed(f"foreshift migrate: exit {self.process.returncode}: {said.strip()[-300:]}")
+        self.times["resume"] = self.target.qmp.wait_event("RESUME", 5)[0]
+        self.times["stop"] = [x for x in self.source.qmp.events if x[1] == "STOP"][-1][0]
+        self.source.quit()
+
+    def command(self, *more):
+        return self.lab.cli("migrate", *self.volumes, "--to", f"host-{self.to}", "--qmp",
+                            self.source.path("tool"), "--qmp-dest", self.target.path("tool"), *more)
+
+    def watch(self):
+        """Tells of the phases as QEMU reaches them, until the process has ended."""
+        phases = {"setup": "before-ram", "active": "ram", "pre-switchover": "paused",
+                  "device": "continued"}
+        try:
+            while self.process.poll() is None:
+                try:
+                    when, _, data = self.source.qmp.wait_migration(*phases, seconds=0.2)
+                except QmpError:
+                    if not self.source.alive():
+                        return
+                    continue
+                self.reach(phases.pop(data["status"], ""), when)
+        except QmpError:
+            pass  # The source was killed.
+
+    def interrupt(self):
+        """Ctrl-C."""
+        self.process.send_signal(signal.SIGINT)
+
+    def roll_back(self):
+        if self.process.returncode not in (0, 1, 4, 5, 7) and self.source.alive():
+            self.recover()
+        if self.source.alive() and "QEMU is gone" not in self.said:
+            wait_until(20, f"the source's guest runs again: {self.said}", self.source.running)
+        expect(not self.target.running(), "the destination's guest does not run")
+        self.target.kill()
+        self.machine.lives.remove(self.target)
+
+    def recover(self):
+        for volume in self.volumes:
+            self.lab.settled(volume)
+        done = subprocess.run(self.command("--recover"), capture_output=True, text=True, timeout=120,
+                              env=self.lab.environment)
+        print(f"   --recover: exit {done.returncode}: {done.stderr.strip()[-200:]}")
