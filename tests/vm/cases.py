@@ -60,7 +60,7 @@ class World:
         expect(self.place == before, "the machine is where it was")
 
     def tries(self, on_phase, **how):
-        """A migration that may end either way. A guest that was lost is started anew at the owner."""
+        """A migration that may end either way. A lost guest is started anew at the owner."""
         try:
             self.migrate(on_phase, **how)
         except Aborted as why:
@@ -89,8 +89,10 @@ class World:
 
     def check_lease(self, volume, place):
         expect(self.lab.settled(volume) == place, f"{volume} belongs to host-{place}")
-        primaries = lambda: [x for x, state in self.lab.states(volume).items() if state == "PRIMARY"]
-        wait_until(10, f"host-{place} alone is primary of {volume}", lambda: primaries() == [place])
+        def alone():
+            return [x for x, s in self.lab.states(volume).items() if s == "PRIMARY"] == [place]
+
+        wait_until(10, f"host-{place} alone is primary of {volume}", alone)
 
     def check_outside(self):
         """The machine has ended: its volumes, read from outside."""
@@ -141,7 +143,7 @@ def target_killed_after_flip(w):
 
 
 def target_killed_while_continuing(w):
-    """... when the source has been told to go on: QEMU resumes the source, which has no lease yet"""
+    """... when the source has been told to go on: QEMU resumes the source without a lease"""
     w.tries(at("continued", lambda: w.machine.life.kill()))
     w.check()
 
@@ -229,9 +231,9 @@ def two_volumes(w):
 TOOL = [clean_and_back, target_killed_during_ram, target_killed_after_flip,
         target_killed_while_continuing, coordinator_killed_during_flip]
 FORESHIFT = [clean_and_back, target_killed_before_ram, target_killed_during_ram,
-             target_killed_after_flip, target_killed_while_continuing, canceled_by_user, interrupted,
-             driver_killed, agent_killed, coordinator_killed, link_cut, guest_reset, source_killed,
-             two_volumes]
+             target_killed_after_flip, target_killed_while_continuing, canceled_by_user,
+             interrupted, driver_killed, agent_killed, coordinator_killed, link_cut, guest_reset,
+             source_killed, two_volumes]
 
 
 def main():

@@ -5,9 +5,12 @@ import json
 import os
 import signal
 import subprocess
+import sys
 import time
 
 ADDRESS = {"a": "10.77.0.1", "b": "10.77.0.2", "s": "10.77.0.3"}
+RELAY_PORT = 10812
+RELAY = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "e2e", "demo", "link.py")
 CERTIFICATES = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..",
                             "cluster-config", "make-certificates.sh")
 
@@ -33,8 +36,8 @@ def wait_until(seconds, what, condition, pause=0.1):
 
 
 class Lab:
-    """The processes of one test. Each leaves a pid file in the cluster's directory, so that the shell
-    that began the test ends what is left of them."""
+    """The processes of one test. Each leaves a pid file in the cluster's directory, so that the
+    shell that began the test ends what is left of them."""
 
     def __init__(self):
         self.root = os.environ["CLUSTER"]
@@ -42,9 +45,11 @@ class Lab:
         self.guest = os.environ["VM_GUEST"]
         self.net = os.path.basename(self.root).replace(".", "-")
         self.processes = {}
+        self.peers_delayed = False
         tls = os.path.join(self.root, "tls")
         self.environment = dict(os.environ, FORESHIFT_TLS_CERT=f"{tls}/tool.pem",
-                                FORESHIFT_TLS_KEY=f"{tls}/tool.key", FORESHIFT_TLS_CA=f"{tls}/ca.pem")
+                                FORESHIFT_TLS_KEY=f"{tls}/tool.key",
+                                FORESHIFT_TLS_CA=f"{tls}/ca.pem")
 
     def path(self, *names):
         return os.path.join(self.root, *names)
@@ -94,8 +99,8 @@ class Lab:
     def start_cluster(self, places=("a", "b"), coordinator="", agent=""):
         """`coordinator`, `agent`: more TOML for their configuration."""
         hosts = [f"host-{x}={ADDRESS[x]}" for x in places]
-        subprocess.run(["bash", CERTIFICATES, self.path("tls"), f"coordinator={ADDRESS['s']}", *hosts],
-                       check=True, stdout=subprocess.DEVNULL)
+        subprocess.run(["bash", CERTIFICATES, self.path("tls"), f"coordinator={ADDRESS['s']}",
+                        *hosts], check=True, stdout=subprocess.DEVNULL)
         with open(self.path("coordinator.toml"), "w") as f:
             f.write(f'data = "{self.path("coordinator")}"\n[door]\nlisten = "{ADDRESS["s"]}:7400"\n'
                     f'{self.tls_of("coordinator")}{coordinator}\n')
@@ -103,8 +108,7 @@ class Lab:
         for place in places:
             self.configure_agent(place, agent)
             self.start_agent(place)
-        wait_until(40, "all hosts are up",
-                   lambda: self.try_ask("status").get("hostsUp") == len(places))
+        self.await_hosts(places)
 
     def tls_of(self, name):
         at = self.path("tls", name)
@@ -120,7 +124,32 @@ class Lab:
                     f'[door]\nlisten = "{at}:7401"\n'
                     f'[plane]\nsocket = "{self.socket(place)}"\nlisten = "{at}:10809"\n'
                     f'door = "{at}:10810"\nplugin = "{self.bin}/nbdkit-foreshift-plugin.so"\n'
-                    f'reserve = "16MiB"\n{self.tls_of(host)}{more}\n')
+                    f'{self.advertised(place)}reserve = "16MiB"\n{self.tls_of(host)}{more}\n')
+
+    def advertised(self, place):
+        return f'advertise = "{ADDRESS[place]}:{RELAY_PORT}"\n' if self.peers_delayed else ""
+
+    def delay_peers(self, round_trip_ms, places=("a", "b")):
+        """From now on, what one host reads from another takes so much longer."""
+        self.peers_delayed = True
+        for place in places:
+            self.spawn(f"relay-{place}", place, [
+                sys.executable, RELAY, str(round_trip_ms / 2), "1e9",
+                f"{ADDRESS[place]}:{RELAY_PORT}:10809"])
+            self.kill(f"agent-{place}", signal.SIGTERM)
+            for pid in self.planes(place):
+                os.kill(pid, signal.SIGTERM)
+            wait_until(20, "the data plane has ended", lambda at=place: not self.planes(at))
+            self.configure_agent(place, "")
+            self.start_agent(place)
+        self.await_hosts(places)
+
+    def await_hosts(self, places):
+        def up():
+            hosts = self.try_ask("host", "list").get("hosts", [])
+            return sum(x.get("up", False) and "plane" in x for x in hosts) == len(places)
+
+        wait_until(40, "all hosts are up", up)
 
     def start_coordinator(self):
         self.spawn("coordinator", "s", [f"{self.bin}/foreshift-coordinator", "--config",
@@ -159,7 +188,7 @@ class Lab:
             return {}
 
     def announce(self, volume, place):
-        """Lets clients at `place` connect before the volume is attached there; nothing is copied."""
+        """Lets clients at `place` connect before the volume is attached there; copies nothing."""
         self.run("announce", volume, "--to", f"host-{place}", "--no-copy")
 
     def flip(self, volume, place):
@@ -200,7 +229,7 @@ class Lab:
         expect(fill.wait() == 0, "the volume was filled")
 
     def check(self, uri, generations):
-        """Reads a whole disk from outside: every block stamped, none older than was acknowledged."""
+        """Reads a whole disk from outside: every block stamped, none older than was told."""
         wanted = self.path("generations")
         with open(wanted, "wb") as f:
             generations.tofile(f)

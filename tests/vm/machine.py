@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A virtual machine through its lives in several QEMU processes, and what its guest told of each I/O.
-An I/O error pauses it (rerror, werror), as is usual for disks that may move."""
+"""A virtual machine through its lives in several QEMU processes, and what its guest told of each
+I/O. An I/O error pauses it (rerror, werror), as is usual for disks that may move."""
 
 import array
 import json
@@ -22,8 +22,8 @@ class Record:
                  "wrong", "failed", "stream", "lost")
 
     def __init__(self, fields, disks):
-        (arrived, source, self.sequence, latency, self.block, self.generation, _, self.op, self.wrong,
-         self.failed, self.stream, self.lost) = fields
+        (arrived, source, self.sequence, latency, self.block, self.generation, _, self.op,
+         self.wrong, self.failed, self.stream, self.lost) = fields
         self.arrived = arrived / 1e9  # seconds since the epoch, when the host heard of it
         self.latency = latency / 1e9
         self.life, self.disk = divmod(source, disks)
@@ -70,7 +70,7 @@ class Life:
 
 
 class Machine:
-    """`disks`: for each, a function of the place that gives the disk's QEMU block node; volume names
+    """`disks`: for each, a function of the place that gives its block node of QEMU; volume names
     stand for volumes of the lab."""
 
     def __init__(self, lab, name, disks, memory_mib=160, **parameters):
@@ -84,8 +84,8 @@ class Machine:
         sockets = [lab.path(f"{name}.{life}.io{disk}")
                    for life in range(LIVES_MAX) for disk in range(len(disks))]
         self.collector = lab.spawn(f"{name}.collector", "s",
-                                   ["chrt", "-f", "50", f"{lab.guest}/collect", self.file, *sockets],
-                                   stdin=subprocess.PIPE)
+                                   ["chrt", "-f", "50", f"{lab.guest}/collect", self.file,
+                                    *sockets], stdin=subprocess.PIPE)
 
     def volume_node(self, volume):
         return lambda place: {"driver": "nbd", "export": volume,
@@ -99,7 +99,7 @@ class Machine:
             "-display", "none", "-kernel", f"{self.lab.guest}/vmlinuz", "-initrd",
             f"{self.lab.guest}/initramfs", "-append",
             " ".join(["console=ttyS0 quiet mitigations=off", *words]),
-            "-chardev", f"file,id=console,path={life.path('console')}", "-serial", "chardev:console",
+            "-serial", f"file:{life.path('console')}",
             "-qmp", f"unix:{life.path('qmp')},server=on,wait=off",
             "-qmp", f"unix:{life.path('tool')},server=on,wait=off",  # for who drives it
             "-device", "virtio-serial-pci", "-object", "iothread,id=io"]
@@ -109,7 +109,8 @@ class Machine:
             command += ["-blockdev", json.dumps(disk),
                         "-device", f"virtio-blk-pci,drive=disk{i},iothread=io,id=vd{i},"
                                    "rerror=stop,werror=stop",
-                        "-chardev", f"socket,id=io{i},path={life.path(f'io{i}')},server=on,wait=off",
+                        "-chardev",
+                        f"socket,id=io{i},path={life.path(f'io{i}')},server=on,wait=off",
                         "-device", f"virtserialport,chardev=io{i},nr={i + 1}"]
         return command + (["-incoming", "defer"] if incoming else [])
 
@@ -183,12 +184,13 @@ class Machine:
 
         def fresh():
             found, _ = self.tail(at)
-            return all(sum(r.disk == i and r.op in (READ, WRITE) for r in found) > 50 for i in disks)
+            done = [r.disk for r in found if r.op in (READ, WRITE)]
+            return all(done.count(i) > 50 for i in disks)
 
         wait_until(seconds, f"{self.name} goes on", fresh)
 
     def verify(self, seconds=60):
-        """The guest reads its whole disks and finds what it wrote; nor was anything wrong before."""
+        """The guest reads its whole disks and finds what it wrote; nothing was wrong before."""
         life = self.life
         _, at = self.tail(0)
         for disk in range(len(self.disks)):

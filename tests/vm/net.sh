@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # shellcheck shell=bash
-# Hosts as network namespaces behind one switch, every link with a rate. Needs $CLUSTER; to be sourced
-# after tests/e2e/lib.sh.
+# Hosts as network namespaces behind one switch, every link with a rate. Needs $CLUSTER; to be
+# sourced after tests/e2e/lib.sh.
 #
 #   NET-a 10.77.0.1, NET-b 10.77.0.2: compute hosts    NET-s 10.77.0.3: coordinator, storage, tools
 #   NET-x: the switch; port of host h is vh there, e0 in the host
@@ -30,7 +30,7 @@ net_up() {
 }
 
 net_refused() {
-  echo "skipped: this machine refuses network namespaces, veth or tbf: $(tail -n 1 "$CLUSTER/net.log")"
+  echo "skipped: this machine refuses namespaces, veth or tbf: $(tail -n 1 "$CLUSTER/net.log")"
   exit 77
 }
 

@@ -53,7 +53,7 @@ class Qmp:
     def command(self, name, /, seconds=30, **arguments):
         request = {"execute": name}
         if arguments:
-            request["arguments"] = {key.replace("_", "-"): value for key, value in arguments.items()}
+            request["arguments"] = {key.replace("_", "-"): x for key, x in arguments.items()}
         try:
             self.socket.sendall(json.dumps(request).encode() + b"\n")
         except OSError as why:

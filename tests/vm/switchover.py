@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""QEMU's live migration, driven in two ways. As any tool would do it: the lease flips while the guest is
-paused at pre-switchover, and comes back if the migration fails. And by `foreshift migrate --qmp`."""
+"""QEMU's live migration, driven in two ways. As any tool would do it: the lease flips while the
+guest is paused at pre-switchover, and comes back if the migration fails. And by
+`foreshift migrate --qmp`."""
 
 import signal
 import subprocess
@@ -18,8 +19,8 @@ class Aborted(Exception):
 
 
 class Switchover:
-    """One migration of a machine whose disks are volumes. `on_phase(name)` is called at `before-ram`,
-    `ram`, `paused` (pre-switchover), `flipped`, `continued`; it may break anything."""
+    """One migration of a machine whose disks are volumes. `on_phase(name)` is called at
+    `before-ram`, `ram`, `paused` (pre-switchover), `flipped`, `continued`; it may break things."""
 
     last_phase = "flipped"  # before QEMU goes on
 
@@ -99,23 +100,24 @@ class Switchover:
 
 
 class ForeshiftDriven(Switchover):
-    """`foreshift migrate --qmp` does it; we watch QEMU's events, and nobody but it rolls back. After a
-    run that ended unclear or was killed, `--recover` must come to an end."""
+    """`foreshift migrate --qmp` does it; we watch QEMU's events, and nobody else rolls back. After
+    a run that ended unclear or was killed, `--recover` must come to an end."""
 
     last_phase = "paused"
 
     def migrate(self, downtime_ms, bandwidth):
         self.source.qmp.forget()
         self.process = subprocess.Popen(
-            self.command("--downtime", f"{downtime_ms}ms", "--bandwidth", str(min(bandwidth, 10**10)),
-                         "--no-preposition"),
+            self.command("--downtime", f"{downtime_ms}ms", "--bandwidth",
+                         str(min(bandwidth, 10**10)), "--no-preposition"),
             stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, env=self.lab.environment)
         watch = threading.Thread(target=self.watch)
         watch.start()
         said = self.said = self.process.communicate(timeout=180)[1]
         watch.join()
         if self.process.returncode != 0:
-            raise Failed(f"foreshift migrate: exit {self.process.returncode}: {said.strip()[-300:]}")
+            raise Failed(f"foreshift migrate: exit {self.process.returncode}: "
+                         f"{said.strip()[-300:]}")
         self.times["resume"] = self.target.qmp.wait_event("RESUME", 5)[0]
         self.times["stop"] = [x for x in self.source.qmp.events if x[1] == "STOP"][-1][0]
         self.source.quit()
@@ -156,6 +158,6 @@ class ForeshiftDriven(Switchover):
     def recover(self):
         for volume in self.volumes:
             self.lab.settled(volume)
-        done = subprocess.run(self.command("--recover"), capture_output=True, text=True, timeout=120,
-                              env=self.lab.environment)
+        done = subprocess.run(self.command("--recover"), capture_output=True, text=True,
+                              timeout=120, env=self.lab.environment)
         print(f"   --recover: exit {done.returncode}: {done.stderr.strip()[-200:]}")

@@ -42,7 +42,8 @@ fetch_kernel() {
 compile() { # PROGRAM FLAG...
   local program=$1
   shift
-  [[ $program -nt $here/$program.c && $program -nt $here/stamp.h && $program -nt $here/record.h ]] ||
+  [[ $program -nt $here/$program.c && $program -nt $here/stamp.h &&
+    $program -nt $here/record.h ]] ||
     gcc -std=gnu11 -O2 -Wall -Wextra -Werror "$@" -o "$program" "$here/$program.c" -lm
 }
 
