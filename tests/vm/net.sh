@@ -62,6 +62,10 @@ vm_begin() {
     echo "skipped: network namespaces need root"
     exit 77
   }
+  "$FORESHIFT_BIN/foreshift" announce --help >/dev/null 2>&1 || {
+    echo "skipped: this foreshift cannot migrate a VM"
+    exit 77
+  }
   cluster_begin
   trap 'code=$?; net_down; (exit $code); cluster_end' EXIT
   net_up "${1:-1000}"
