@@ -27,15 +27,15 @@ slowdown_pacer::slowdown_pacer(slowdown_options options, std::int64_t now_ns)
   FORESHIFT_ENSURE(options.copying.count() > 0 && options.resting.count() > 0);
 }
 
-std::chrono::nanoseconds slowdown_pacer::take(double bytes, foreground_totals now,
+std::chrono::nanoseconds slowdown_pacer::take(double bytes, const totals& guests,
                                               std::int64_t now_ns) {
   if (!begun_ || now_ns - last_ns_ > forget_ns)
-    begin(now, now_ns);
+    begin(guests(), now_ns);
   last_ns_ = now_ns;
   if (resting_ && now_ns - window_ns_ >= std::chrono::nanoseconds{options_.resting}.count())
-    close_resting(now, now_ns);
+    close_resting(guests(), now_ns);
   if (!resting_ && now_ns - window_ns_ >= std::chrono::nanoseconds{options_.copying}.count())
-    close_copying(now, now_ns);
+    close_copying(guests(), now_ns);
   std::chrono::nanoseconds rest{0};
   if (resting_)
     rest = options_.resting - std::chrono::nanoseconds{now_ns - window_ns_};

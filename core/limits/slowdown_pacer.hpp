@@ -5,6 +5,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <functional>
 
 namespace foreshift {
 
@@ -31,10 +32,13 @@ struct slowdown_options {
 /// brings time and totals. One thread.
 class slowdown_pacer {
 public:
+  using totals = std::function<foreground_totals()>;
+
   slowdown_pacer(slowdown_options options, std::int64_t now_ns);
 
-  /// Before `bytes` are copied: how long to wait first.
-  std::chrono::nanoseconds take(double bytes, foreground_totals now, std::int64_t now_ns);
+  /// Before `bytes` are copied: how long to wait first. `guests` is asked only where a window of
+  /// copying or resting ends.
+  std::chrono::nanoseconds take(double bytes, const totals& guests, std::int64_t now_ns);
 
   /// Bytes per second while copies run and guests are active.
   double rate() const { return bucket_.rate(); }

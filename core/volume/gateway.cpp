@@ -98,12 +98,7 @@ result<void> gateway::read(std::uint32_t vci, std::uint64_t offset, std::span<st
 }
 
 bool gateway::unsettled(std::uint64_t offset, std::uint64_t length) const {
-  if (intents_.empty())
-    return false;
-  auto noted = intents_.of(shape_.id);
-  return std::any_of(noted.begin(), noted.end(), [&](const auto& x) {
-    return x.offset < offset + length && offset < x.offset + x.length;
-  });
+  return intents_.overlaps(shape_.id, offset, length);
 }
 
 /// Replicas may differ while a write is in flight or has failed at one of them: the former are

@@ -4,6 +4,7 @@
 #include "core/base/result.hpp"
 #include "core/extent/disk.hpp"
 
+#include <array>
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
@@ -40,6 +41,9 @@ public:
   /// All replicas have it.
   void end(std::uint32_t slot);
 
+  /// Whether a write of any of these bytes is noted; cheap enough for every read.
+  bool overlaps(std::uint64_t volume, std::uint64_t offset, std::uint64_t length) const;
+
   /// What is noted for `volume` now; after a restart, what the former process left behind.
   std::vector<write_intent> of(std::uint64_t volume) const;
 
@@ -59,12 +63,15 @@ private:
   static_assert(sizeof(record) == 64);
 
   write_intents(std::unique_ptr<disk_file> file, record* records);
-  bool claim(std::uint32_t slot);
+  std::uint32_t claim();
+
+  /// Calls `see(slot)` for every slot that is taken, until it returns true.
+  template <class F>
+  bool any(F&& see) const;
 
   const std::unique_ptr<disk_file> file_;
   record* records_;
-  std::unique_ptr<std::atomic<bool>[]> taken_;
-  std::atomic<std::uint32_t> next_{0};
+  std::array<std::atomic<std::uint64_t>, slots / 64> taken_{}; ///< One bit a slot.
   std::atomic<std::uint32_t> used_{0};
 };
 

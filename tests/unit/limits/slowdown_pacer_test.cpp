@@ -37,7 +37,8 @@ double copy_for(slowdown_pacer& uut, guests& who, std::chrono::seconds time) {
   std::chrono::nanoseconds end = time;
   double late = 0;
   while (now < end) {
-    auto wait = uut.take(chunk, who.totals(), now.count());
+    auto wait = uut.take(
+        chunk, [&] { return who.totals(); }, now.count());
     auto copying = 100us;
     who.pass(wait, uut.resting() ? 0 : uut.rate());
     who.pass(copying, uut.rate());
@@ -92,6 +93,7 @@ TEST_CASE("after a pause the search begins anew") {
   guests calm{.per_second = 20'000};
   copy_for(uut, calm, 20s);
   CHECK(uut.rate() > 8 * mib);
-  uut.take(chunk, calm.totals(), std::chrono::nanoseconds{60s}.count());
+  uut.take(
+      chunk, [&] { return calm.totals(); }, std::chrono::nanoseconds{60s}.count());
   CHECK(uut.rate() == 8 * mib);
 }
