@@ -22,6 +22,7 @@ struct slowdown_options {
   double rate_max = 16.0 * 1024 * 1024 * 1024;
   std::chrono::milliseconds copying{400}; ///< So long copies run,
   std::chrono::milliseconds resting{100}; ///< so long they rest, to see guests without them.
+  std::chrono::milliseconds looking{50};  ///< So often, while no guest is known to be active.
 };
 
 /// How fast background copies may go so that guests hardly notice: copies rest for a moment every
@@ -56,6 +57,7 @@ private:
     double each_ns() const { return busy_ns / requests; }
   };
 
+  std::chrono::nanoseconds window_length() const;
   void begin(foreground_totals now, std::int64_t now_ns);
   void close_copying(foreground_totals now, std::int64_t now_ns);
   void close_resting(foreground_totals now, std::int64_t now_ns);
@@ -70,6 +72,7 @@ private:
   std::int64_t window_ns_ = 0;
   std::int64_t last_ns_ = 0;
   bool begun_ = false;
+  bool first_ = true; ///< The window in which it shows whether guests are active.
   bool resting_ = false;
   bool idle_ = true;      ///< Guests did nothing in the last window.
   bool searching_ = true; ///< The rate has not been too high yet.

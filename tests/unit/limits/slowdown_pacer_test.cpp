@@ -57,6 +57,22 @@ TEST_CASE("guests that do nothing limit nothing") {
   CHECK(copy_for(uut, idle, 20s) > 1000 * mib);
 }
 
+TEST_CASE("that guests do nothing shows after a moment, and that they begin to do something too") {
+  slowdown_pacer uut({}, 0);
+  foreground_totals totals;
+  auto guests = [&] { return totals; };
+  auto now = 0ns;
+  while (now < 60ms)
+    now += uut.take(chunk, guests, now.count()) + 1ms;
+  CHECK(uut.take(1e9, guests, now.count()) == 0ns);
+  totals.requests += 10;
+  now += 60ms;
+  uut.take(chunk, guests, now.count());
+  CHECK(uut.resting());
+  now += 110ms;
+  CHECK(uut.take(1e9, guests, now.count()) > 1s);
+}
+
 TEST_CASE("guests that copies do not slow down limit less and less") {
   slowdown_pacer uut({}, 0);
   guests calm{.per_second = 20'000};
