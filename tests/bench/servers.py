@@ -5,7 +5,6 @@ import json
 import os
 import statistics
 import subprocess
-import sys
 import time
 
 
@@ -71,12 +70,15 @@ def percentile(values, share):
     return ordered[min(len(ordered) - 1, int(len(ordered) * share))]
 
 
-def back_free_memory(mib):
-    """Touches memory and frees it, so that no measure pays for pages that the machine below a
-    virtual one must find first (ten times a copy's own cost), nor gets those another one freed."""
-    subprocess.run([sys.executable, "-c",
-                    f"b = bytearray({mib} << 20)\nfor i in range(0, len(b), 4096): b[i] = 1"],
-                   check=True)
+def back_free_memory(root, mib):
+    """Fills the page cache and frees it, so that no measure pays for pages that the machine below a
+    virtual one must find first (several times a copy's own cost), nor gets those that another one
+    has just freed."""
+    path = os.path.join(root, "free-memory")
+    with open(path, "wb") as f:
+        for _ in range(mib):
+            f.write(bytes(1 << 20))
+    os.unlink(path)
 
 
 def timed(command):
