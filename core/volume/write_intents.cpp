@@ -29,6 +29,8 @@ write_intents::write_intents(std::unique_ptr<disk_file> file, record* records)
     bool left = records_[i].volume.load() != 0;
     taken_[i].store(left);
     used_ += left ? 1 : 0;
+    if (left)
+      left_.push_back(i);
   }
 }
 
@@ -69,9 +71,14 @@ std::vector<write_intent> write_intents::of(std::uint64_t volume) const {
   return out;
 }
 
-void write_intents::clear(std::uint64_t volume) {
-  for (const auto& left : of(volume))
-    end(left.slot);
+void write_intents::clear_left(std::uint64_t volume) {
+  std::lock_guard lock{left_mutex_};
+  std::erase_if(left_, [&](std::uint32_t slot) {
+    if (records_[slot].volume.load(std::memory_order_acquire) != volume)
+      return false;
+    end(slot);
+    return true;
+  });
 }
 
 } // namespace foreshift

@@ -8,6 +8,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <vector>
 
@@ -46,8 +47,8 @@ public:
   /// Whether nothing at all is noted, at the cost of one load.
   bool empty() const { return used_.load() == 0; }
 
-  /// Clears everything noted for `volume`.
-  void clear(std::uint64_t volume);
+  /// Clears what a former process left noted for `volume`; not what is in flight.
+  void clear_left(std::uint64_t volume);
 
 private:
   struct record {
@@ -64,6 +65,8 @@ private:
   const std::unique_ptr<disk_file> file_;
   record* records_;
   std::unique_ptr<std::atomic<bool>[]> taken_;
+  std::mutex left_mutex_;
+  std::vector<std::uint32_t> left_; ///< Slots of a former process.
   std::atomic<std::uint32_t> next_{0};
   std::atomic<std::uint32_t> used_{0};
 };

@@ -158,7 +158,7 @@ TEST_CASE("write intents left behind are found by the next process") {
     REQUIRE(left.size() == 1);
     CHECK(left[0].offset == 4096);
     CHECK(left[0].length == 20);
-    (*intents)->clear(1);
+    (*intents)->clear_left(1);
     CHECK((*intents)->of(1).empty());
     CHECK((*intents)->of(2).size() == 1);
   }
