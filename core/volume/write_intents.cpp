@@ -2,7 +2,6 @@
 #include "core/volume/write_intents.hpp"
 
 #include <bit>
-#include <functional>
 #include <thread>
 #include <utility>
 
@@ -32,12 +31,12 @@ write_intents::write_intents(std::unique_ptr<disk_file> file, record* records)
       continue;
     taken_[i / 64] |= 1ull << (i % 64);
     ++used_;
+    left_.push_back(i);
   }
 }
 
 std::uint32_t write_intents::claim() {
-  // Threads start at different words, so that they rarely share a cache line.
-  auto start = std::hash<std::thread::id>{}(std::this_thread::get_id()) % taken_.size();
+  auto start = next_.fetch_add(1, std::memory_order_relaxed) % taken_.size();
   for (auto word = start;; word = (word + 1) % taken_.size()) {
     auto seen = taken_[word].load(std::memory_order_relaxed);
     while (seen != ~0ull) {
@@ -99,9 +98,14 @@ std::vector<write_intent> write_intents::of(std::uint64_t volume) const {
   return out;
 }
 
-void write_intents::clear(std::uint64_t volume) {
-  for (const auto& left : of(volume))
-    end(left.slot);
+void write_intents::clear_left(std::uint64_t volume) {
+  std::lock_guard lock{left_mutex_};
+  std::erase_if(left_, [&](std::uint32_t slot) {
+    if (records_[slot].volume.load(std::memory_order_acquire) != volume)
+      return false;
+    end(slot);
+    return true;
+  });
 }
 
 } // namespace foreshift

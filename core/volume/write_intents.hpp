@@ -9,6 +9,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <vector>
 
@@ -50,8 +51,8 @@ public:
   /// Whether nothing at all is noted, at the cost of one load.
   bool empty() const { return used_.load() == 0; }
 
-  /// Clears everything noted for `volume`.
-  void clear(std::uint64_t volume);
+  /// Clears what a former process left noted for `volume`; not what is in flight.
+  void clear_left(std::uint64_t volume);
 
 private:
   struct record {
@@ -72,6 +73,9 @@ private:
   const std::unique_ptr<disk_file> file_;
   record* records_;
   std::array<std::atomic<std::uint64_t>, slots / 64> taken_{}; ///< One bit a slot.
+  std::mutex left_mutex_;
+  std::vector<std::uint32_t> left_; ///< Slots of a former process.
+  std::atomic<std::uint32_t> next_{0}; ///< Where the search for a slot begins, in words.
   std::atomic<std::uint32_t> used_{0};
 };
 

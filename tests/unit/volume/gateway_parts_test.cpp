@@ -159,7 +159,7 @@ TEST_CASE("write intents left behind are found by the next process") {
     REQUIRE(left.size() == 1);
     CHECK(left[0].offset == 4096);
     CHECK(left[0].length == 20);
-    (*intents)->clear(1);
+    (*intents)->clear_left(1);
     CHECK((*intents)->of(1).empty());
     CHECK((*intents)->of(2).size() == 1);
     CHECK((*intents)->overlaps(2, 8221, 1));
@@ -182,8 +182,8 @@ TEST_CASE("every slot of the write intents can be taken, and taken again") {
   CHECK((*intents)->of(7).size() == write_intents::slots);
   (*intents)->end(1234);
   CHECK((*intents)->begin(8, 0, 1) == 1234);
-  (*intents)->clear(7);
-  (*intents)->clear(8);
+  for (auto slot : taken)
+    (*intents)->end(slot);
   CHECK((*intents)->empty());
   std::filesystem::remove(path);
 }
