@@ -81,6 +81,17 @@ struct volume_changed {
 struct host_changed {
   host_ptr now;
 };
+
+using host_table = std::map<std::string, host_ptr>;
+
+/// Keeps a table of the hosts there are.
+inline void follow(host_table& hosts, const host_changed& x) {
+  if (x.now->dropped)
+    hosts.erase(x.now->address.name);
+  else
+    hosts[x.now->address.name] = x.now;
+}
+
 struct relay {
   std::string host;
   sealed request;

@@ -136,6 +136,8 @@ private:
   result<void> sync_segments();
 
   // Moves; `moves_mutex_` is held.
+  result<std::vector<std::uint32_t>> admit_move(std::uint64_t move,
+                                                std::span<const std::uint32_t> extents) const;
   result<void> may_stage(std::uint64_t move, std::uint32_t extent, bool& already);
   result<void> clear_extent(std::uint32_t extent);
   result<void> prepare_copy(std::uint32_t extent);

@@ -319,6 +319,11 @@ script<finish> move_machine::abort(fault why) {
   }
   if (held() && facts_->lease.held_epoch == record_.epoch)
     (void)co_await insist(facts_->lease.holder, mirror(*facts_, record_, false), abort_attempts);
+  co_return co_await forget(why);
+}
+
+/// The last steps of a move that did not happen: the copy is dropped, then the record.
+script<finish> move_machine::forget(fault why) {
   auto dropped = abort_staged(record_.volume, record_.id);
   (void)co_await insist(record_.destination, std::move(dropped), abort_attempts);
   auto erased = co_await erase_record();

@@ -6,6 +6,7 @@
 
 #include <malloc.h>
 #include <sched.h>
+#include <spdlog/sinks/base_sink.h>
 #include <sys/personality.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
@@ -36,8 +37,20 @@ struct arguments {
   bool hashes = false;
   bool stop = false;   ///< At the first seed that fails.
   bool silent = false; ///< Failing is what is expected.
+  bool log = false;    ///< What the product logs, between the lines of the trace.
   std::string_view bug;
   bool every_bug = false;
+};
+
+/// Without a lock: a lock would be one more place where threads switch.
+class trace_sink final : public spdlog::sinks::base_sink<spdlog::details::null_mutex> {
+  void sink_it_(const spdlog::details::log_msg& what) override {
+    std::printf("%12.6f %-12s   log: %.*s\n",
+                double(kernel::active() ? kernel::now_ns() : 0) / double(second),
+                kernel::active() ? kernel::current()->name.c_str() : "",
+                static_cast<int>(what.payload.size()), what.payload.data());
+  }
+  void flush_() override {}
 };
 
 struct tally {
@@ -140,6 +153,8 @@ bool parse(int argc, char** argv, arguments& out) {
       out.stop = true;
     } else if (x == "--quiet") {
       out.verbose = false;
+    } else if (x == "--log") {
+      out.log = true;
     } else if (x == "--bug") {
       out.bug = text();
     } else if (x == "--every-bug") {
@@ -166,13 +181,15 @@ int main(int argc, char** argv) {
   arguments how;
   if (!parse(argc, argv, how) || !choose_bug(how)) {
     std::fputs("usage: foreshift_sim [--seed N [--quiet]] [--first N] [--last N] [--step N]\n"
-               "                     [--hashes] [--stop]\n"
+               "                     [--hashes] [--stop] [--log]\n"
                "       foreshift_sim_bugs ... [--bug NAME | --every-bug]\n",
                stderr);
     return 2;
   }
   ::mallopt(M_ARENA_MAX, 1);
-  slog::set_level(slog::level::off);
+  if (how.log)
+    slog::set_default_logger(std::make_shared<slog::logger>("sim", std::make_shared<trace_sink>()));
+  slog::set_level(how.log ? slog::level::debug : slog::level::off);
 #ifdef FORESHIFT_BUGS
   if (how.every_bug)
     return find_every_bug(how);
