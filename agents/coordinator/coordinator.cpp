@@ -24,6 +24,7 @@ http::json_api offered_verbs() {
   control::task_verbs::each(offer);
   control::events_verbs::each(offer);
   control::directory_verbs::each(offer);
+  control::doctor_verbs::each(offer);
   return out;
 }
 
@@ -49,6 +50,7 @@ public:
     control::cell_options how;
     how.rules = options_.rules;
     how.version = coordinator_version;
+    how.tls = tls();
     cell_ = control::spawn_cell(system_, std::move(shared),
                                 control::door_connector(system_, io_, tls()), system_clock(), how);
     return listen(token);
