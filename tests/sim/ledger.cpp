@@ -12,6 +12,18 @@ namespace {
 
 constexpr std::int64_t commit_ns_max = 2 * ms;
 
+std::string shown(const placement_map& map) {
+  std::string out = "map " + std::to_string(map.version());
+  for (std::uint32_t extent = 0; extent < map.shape().extents(); ++extent) {
+    out += ' ';
+    for (const auto& host : map.replicas(extent))
+      out += host;
+  }
+  for (const auto& [host, lost] : map.lost())
+    out += " lost " + host + " since " + std::to_string(lost.since);
+  return out;
+}
+
 /// I5: a placement never leaves an extent with fewer replicas than its factor, lost ones aside.
 void check_placement(const ledger& machine, const stored& record) {
   for (const auto& shape : machine.volumes()) {
@@ -20,6 +32,8 @@ void check_placement(const ledger& machine, const stored& record) {
     auto map = machine.placement(shape);
     if (!map)
       violated("I7", "the placement of volume " + shape.name + " does not decode");
+    if (kernel::verbose())
+      kernel::trace(shown(*map));
     auto lost = [&](std::uint32_t extent) {
       return static_cast<std::size_t>(
           std::count_if(map->lost().begin(), map->lost().end(),

@@ -175,10 +175,11 @@ void scenario::give_orders() {
       chosen.push_back(e);
   if (std::find(holders.begin(), holders.end(), to) == holders.end()) {
     auto from = holders[kernel::random(holders.size())];
-    kernel::trace("order: move from " + from + " to " + to);
+    kernel::trace("order: move " + std::to_string(chosen.front()) + " x"
+                  + std::to_string(chosen.size()) + " from " + from + " to " + to);
     kernel::spawn(owner, [=, this] { coordinator_->move(1, from, to, chosen); });
   } else if (holders.size() > shape.replicas) {
-    kernel::trace("order: retire at " + to);
+    kernel::trace("order: retire " + std::to_string(chosen.front()) + " at " + to);
     kernel::spawn(owner, [=, this] { coordinator_->retire(1, to, chosen); });
   }
 }
