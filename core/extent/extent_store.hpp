@@ -134,7 +134,8 @@ public:
   /// Refuses these extents from now on and frees their space, durable. Idempotent.
   virtual result<void> retire(std::span<const std::uint32_t> extents) = 0;
 
-  /// XXH3 of each extent's block checksums; 0 for an extent that is all zeroes or absent.
+  /// XXH3 of each extent's block checksums; 0 for an extent that is all zeroes. `refused` for one
+  /// that is not here.
   virtual result<std::vector<std::uint64_t>> digests(std::span<const std::uint32_t> extents) = 0;
 
   // -- a replica's return
