@@ -36,12 +36,7 @@ board_actor::behavior_type board_state::make_behavior() {
           flips_us_.pop_front();
       },
       [this](const volume_changed& x) { changed(x.now); },
-      [this](const host_changed& x) {
-        if (x.now->dropped)
-          hosts_.erase(x.now->address.name);
-        else
-          hosts_[x.now->address.name] = x.now;
-      },
+      [this](const host_changed& x) { follow(hosts_, x); },
       [this](tick) {
         cycle();
         compat::send_later(self_, board_actor{self_}, rules_.cycle_interval, tick{});

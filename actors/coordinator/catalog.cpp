@@ -56,12 +56,7 @@ catalog_actor::behavior_type catalog_state::make_behavior() {
         for (auto& [id, volume] : volumes_)
           self_->send(x.who, volume_changed{volume});
       },
-      [this](const host_changed& x) {
-        if (x.now->dropped)
-          hosts_.erase(x.now->address.name);
-        else
-          hosts_[x.now->address.name] = x.now;
-      },
+      [this](const host_changed& x) { follow(hosts_, x); },
       [](const volume_changed&) {},
   };
 }

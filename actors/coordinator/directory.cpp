@@ -43,12 +43,7 @@ directory_actor::behavior_type directory_state::make_behavior() {
         else
           volumes_[x.now->name()] = x.now;
       },
-      [this](const host_changed& x) {
-        if (x.now->dropped)
-          hosts_.erase(x.now->address.name);
-        else
-          hosts_[x.now->address.name] = x.now;
-      },
+      [this](const host_changed& x) { follow(hosts_, x); },
       [this](const care_ptr& x) { care_ = x; },
   };
 }

@@ -28,12 +28,7 @@ mender_actor::behavior_type mender_state::make_behavior() {
   return {
       [this](const packet<schema::ReplicasSuspected>& x) { return suspected(x); },
       [this](const volume_changed& x) { changed(x.now); },
-      [this](const host_changed& x) {
-        if (x.now->dropped)
-          hosts_.erase(x.now->address.name);
-        else
-          hosts_[x.now->address.name] = x.now;
-      },
+      [this](const host_changed& x) { follow(hosts_, x); },
       [this](tick) {
         forget_waits();
         mend();

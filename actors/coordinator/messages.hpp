@@ -82,6 +82,17 @@ struct volume_changed {
 struct host_changed {
   host_ptr now;
 };
+
+using host_table = std::map<std::string, host_ptr>;
+
+/// Keeps a table of the hosts there are.
+inline void follow(host_table& hosts, const host_changed& x) {
+  if (x.now->dropped)
+    hosts.erase(x.now->address.name);
+  else
+    hosts[x.now->address.name] = x.now;
+}
+
 struct relay {
   std::string host;
   sealed request;
@@ -150,6 +161,11 @@ struct loss_order {
   std::uint64_t volume = 0;
   std::string host;
   std::uint64_t epoch = 0; ///< Of the primary that waits; 0: an operator asked.
+};
+/// What `host` keeps of the volume for no reason is freed now.
+struct sweep_order {
+  std::uint64_t volume = 0;
+  std::string host;
 };
 /// One batch of what `host` lost comes back to it.
 struct return_order {
@@ -275,6 +291,7 @@ FORESHIFT_LOCAL_MESSAGE(foreshift::control::retire_order)
 FORESHIFT_LOCAL_MESSAGE(foreshift::control::loss_order)
 FORESHIFT_LOCAL_MESSAGE(foreshift::control::return_order)
 FORESHIFT_LOCAL_MESSAGE(foreshift::control::relocate_order)
+FORESHIFT_LOCAL_MESSAGE(foreshift::control::sweep_order)
 FORESHIFT_LOCAL_MESSAGE(foreshift::control::world_request)
 FORESHIFT_LOCAL_MESSAGE(foreshift::control::world_ptr)
 FORESHIFT_LOCAL_MESSAGE(foreshift::control::flip_order)

@@ -3,11 +3,7 @@
 
 #include "actors/coordinator/interfaces.hpp"
 
-#include <map>
-
 namespace foreshift::control {
-
-using host_table = std::map<std::string, host_ptr>;
 
 /// What is wrong with a host's data of a volume, in sentences.
 std::vector<std::string> damage_of(const std::string& host, schema::PlaneVolume::Reader row);

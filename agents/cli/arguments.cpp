@@ -3,6 +3,7 @@
 
 #include "agents/cli/arguments_parts.hpp"
 #include "agents/cli/commands.hpp"
+#include "agents/cli/version.hpp"
 
 namespace foreshift::cli {
 
@@ -264,7 +265,7 @@ void add_globals(CLI::App& app, parsed& p) {
       ->envname("FORESHIFT_TLS_CA");
   app.add_option("--tls-name", p.global.server_name,
                  "Name in the coordinator's certificate (default: the host of its address)");
-  app.set_version_flag("--version", "foreshift 0.1.0");
+  app.set_version_flag("--version", std::string{"foreshift "} + version);
 }
 
 } // namespace
@@ -291,7 +292,7 @@ int run(int argc, char** argv) {
   add_migrations(app, p);
   add_intents(app, p);
   add_tasks(app, p);
-  add_offline(app, p);
+  add_rest(app, p);
   try {
     app.parse(argc, argv);
   } catch (const CLI::Success& e) {

@@ -59,7 +59,7 @@ inline CLI::App& group(CLI::App& app, const char* name, const char* what) {
   return *sub;
 }
 
-/// Commands that need no cluster: simulate, trace, check-history.
-void add_offline(CLI::App& app, parsed& p);
+/// What looks at things and changes none: simulate, trace, doctor, check-history.
+void add_rest(CLI::App& app, parsed& p);
 
 } // namespace foreshift::cli

@@ -74,6 +74,7 @@ public:
                                       std::span<const std::byte> hashes) override;
   result<void> watch(std::uint64_t since) override;
   result<void> unwatch(std::uint64_t since) override;
+  std::vector<std::uint64_t> watches() const override { return notes_.watches(); }
   std::optional<roaring::Roaring> changed(std::uint64_t since) const override;
   extent_inventory inventory() const override;
   std::vector<std::uint64_t> moves_staged() const override;
@@ -136,6 +137,8 @@ private:
   result<void> sync_segments();
 
   // Moves; `moves_mutex_` is held.
+  result<std::vector<std::uint32_t>> admit_move(std::uint64_t move,
+                                                std::span<const std::uint32_t> extents) const;
   result<void> may_stage(std::uint64_t move, std::uint32_t extent, bool& already);
   result<void> clear_extent(std::uint32_t extent);
   result<void> prepare_copy(std::uint32_t extent);

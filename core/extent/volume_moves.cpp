@@ -27,6 +27,17 @@ volume_extents_impl::staged_copy* volume_extents_impl::staged_at(std::uint32_t e
   return at == staged_.end() ? nullptr : &at->second;
 }
 
+result<std::vector<std::uint32_t>>
+volume_extents_impl::admit_move(std::uint64_t move, std::span<const std::uint32_t> extents) const {
+  if (move == 0)
+    return fault{errc::invalid, "a move has an id"};
+  if (auto ok = alive(); !ok)
+    return ok.error();
+  if (auto ok = usable(); !ok)
+    return ok.error();
+  return check_extents(extents);
+}
+
 result<void> volume_extents_impl::may_stage(std::uint64_t move, std::uint32_t extent,
                                             bool& already) {
   already = false;
@@ -65,16 +76,10 @@ result<void> volume_extents_impl::prepare_copy(std::uint32_t extent) {
 
 result<void> volume_extents_impl::stage(std::uint64_t move,
                                         std::span<const std::uint32_t> extents) {
-  auto sorted = check_extents(extents);
+  std::lock_guard moves(moves_mutex_);
+  auto sorted = admit_move(move, extents);
   if (!sorted)
     return sorted.error();
-  if (move == 0)
-    return fault{errc::invalid, "a move has an id"};
-  std::lock_guard moves(moves_mutex_);
-  if (auto ok = alive(); !ok)
-    return ok;
-  if (auto ok = usable(); !ok)
-    return ok;
   std::vector<record_change> fresh;
   for (auto extent : *sorted) {
     bool already = false;
@@ -204,16 +209,10 @@ result<void> volume_extents_impl::may_commit(std::uint64_t move, std::uint32_t e
 
 result<void> volume_extents_impl::commit(std::uint64_t move,
                                          std::span<const std::uint32_t> extents) {
-  auto sorted = check_extents(extents);
+  std::lock_guard moves(moves_mutex_);
+  auto sorted = admit_move(move, extents);
   if (!sorted)
     return sorted.error();
-  if (move == 0)
-    return fault{errc::invalid, "a move has an id"};
-  std::lock_guard moves(moves_mutex_);
-  if (auto ok = alive(); !ok)
-    return ok;
-  if (auto ok = usable(); !ok)
-    return ok;
   std::vector<record_change> added;
   for (auto extent : *sorted) {
     bool already = false;

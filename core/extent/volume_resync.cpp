@@ -49,16 +49,10 @@ result<void> volume_extents_impl::may_resync(std::uint64_t move, std::uint32_t e
 
 result<void> volume_extents_impl::stage_resync(std::uint64_t move,
                                                std::span<const std::uint32_t> extents) {
-  auto sorted = check_extents(extents);
+  std::lock_guard moves(moves_mutex_);
+  auto sorted = admit_move(move, extents);
   if (!sorted)
     return sorted.error();
-  if (move == 0)
-    return fault{errc::invalid, "a move has an id"};
-  std::lock_guard moves(moves_mutex_);
-  if (auto ok = alive(); !ok)
-    return ok;
-  if (auto ok = usable(); !ok)
-    return ok;
   std::vector<record_change> fresh;
   std::vector<std::uint32_t> empty;
   for (auto extent : *sorted) {

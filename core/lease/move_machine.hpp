@@ -51,6 +51,7 @@ private:
   script<bool> destination_lost();
   script<finish> withdraw(fault why); // move_withdraw.cpp
   script<finish> abort(fault why);
+  script<finish> forget(fault why);
   script<result<void>> erase_record();
   script<result<void>> adopt_everywhere();
   bool held() const { return !facts_->lease.holder.empty(); }

@@ -40,12 +40,7 @@ script<finish> move_machine::withdraw(fault why) {
   auto adopted = co_await adopt_everywhere();
   if (!adopted)
     co_return ended(adopted.error());
-  auto dropped = abort_staged(record_.volume, record_.id);
-  (void)co_await insist(record_.destination, std::move(dropped), abort_attempts);
-  auto erased = co_await erase_record();
-  auto end = ended(why);
-  end.resume_later = !erased;
-  co_return end;
+  co_return co_await forget(why);
 }
 
 } // namespace foreshift::lease

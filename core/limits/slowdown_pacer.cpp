@@ -24,18 +24,19 @@ slowdown_pacer::slowdown_pacer(slowdown_options options, std::int64_t now_ns)
   FORESHIFT_ENSURE(options.tolerated > 0 && options.rate_min > 0);
   FORESHIFT_ENSURE(options.rate_min <= options.rate_start
                    && options.rate_start <= options.rate_max);
-  FORESHIFT_ENSURE(options.copying.count() > 0 && options.resting.count() > 0);
+  FORESHIFT_ENSURE(options.copying.count() > 0 && options.resting.count() > 0
+                   && options.looking.count() > 0);
 }
 
-std::chrono::nanoseconds slowdown_pacer::take(double bytes, foreground_totals now,
+std::chrono::nanoseconds slowdown_pacer::take(double bytes, const totals& guests,
                                               std::int64_t now_ns) {
   if (!begun_ || now_ns - last_ns_ > forget_ns)
-    begin(now, now_ns);
+    begin(guests(), now_ns);
   last_ns_ = now_ns;
-  if (resting_ && now_ns - window_ns_ >= std::chrono::nanoseconds{options_.resting}.count())
-    close_resting(now, now_ns);
-  if (!resting_ && now_ns - window_ns_ >= std::chrono::nanoseconds{options_.copying}.count())
-    close_copying(now, now_ns);
+  if (resting_ && now_ns - window_ns_ >= window_length().count())
+    close_resting(guests(), now_ns);
+  if (!resting_ && now_ns - window_ns_ >= window_length().count())
+    close_copying(guests(), now_ns);
   std::chrono::nanoseconds rest{0};
   if (resting_)
     rest = options_.resting - std::chrono::nanoseconds{now_ns - window_ns_};
@@ -46,6 +47,12 @@ std::chrono::nanoseconds slowdown_pacer::take(double bytes, foreground_totals no
   return std::max(wait, rest);
 }
 
+std::chrono::nanoseconds slowdown_pacer::window_length() const {
+  if (resting_)
+    return options_.resting;
+  return first_ || idle_ ? options_.looking : options_.copying;
+}
+
 void slowdown_pacer::begin(foreground_totals now, std::int64_t now_ns) {
   with_ = without_ = {};
   window_ = now;
@@ -54,10 +61,12 @@ void slowdown_pacer::begin(foreground_totals now, std::int64_t now_ns) {
   searching_ = true;
   idle_ = false; // until a window has shown it
   begun_ = true;
+  first_ = true;
   set_rate(options_.rate_start, now_ns);
 }
 
 void slowdown_pacer::close_copying(foreground_totals now, std::int64_t now_ns) {
+  first_ = false;
   idle_ = now.requests == window_.requests;
   if (idle_) {
     with_ = without_ = {};

@@ -5,6 +5,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <functional>
 
 namespace foreshift {
 
@@ -21,6 +22,7 @@ struct slowdown_options {
   double rate_max = 16.0 * 1024 * 1024 * 1024;
   std::chrono::milliseconds copying{400}; ///< So long copies run,
   std::chrono::milliseconds resting{100}; ///< so long they rest, to see guests without them.
+  std::chrono::milliseconds looking{50};  ///< So often, while no guest is known to be active.
 };
 
 /// How fast background copies may go so that guests hardly notice: copies rest for a moment every
@@ -31,10 +33,13 @@ struct slowdown_options {
 /// brings time and totals. One thread.
 class slowdown_pacer {
 public:
+  using totals = std::function<foreground_totals()>;
+
   slowdown_pacer(slowdown_options options, std::int64_t now_ns);
 
-  /// Before `bytes` are copied: how long to wait first.
-  std::chrono::nanoseconds take(double bytes, foreground_totals now, std::int64_t now_ns);
+  /// Before `bytes` are copied: how long to wait first. `guests` is asked only where a window of
+  /// copying or resting ends.
+  std::chrono::nanoseconds take(double bytes, const totals& guests, std::int64_t now_ns);
 
   /// Bytes per second while copies run and guests are active.
   double rate() const { return bucket_.rate(); }
@@ -52,6 +57,7 @@ private:
     double each_ns() const { return busy_ns / requests; }
   };
 
+  std::chrono::nanoseconds window_length() const;
   void begin(foreground_totals now, std::int64_t now_ns);
   void close_copying(foreground_totals now, std::int64_t now_ns);
   void close_resting(foreground_totals now, std::int64_t now_ns);
@@ -66,6 +72,7 @@ private:
   std::int64_t window_ns_ = 0;
   std::int64_t last_ns_ = 0;
   bool begun_ = false;
+  bool first_ = true; ///< The window in which it shows whether guests are active.
   bool resting_ = false;
   bool idle_ = true;      ///< Guests did nothing in the last window.
   bool searching_ = true; ///< The rate has not been too high yet.

@@ -5,7 +5,6 @@
 #include "core/limits/slowdown_pacer.hpp"
 
 #include <condition_variable>
-#include <functional>
 #include <mutex>
 
 namespace foreshift {
@@ -14,9 +13,7 @@ namespace foreshift {
 /// thread; `yield` blocks.
 class copy_pace {
 public:
-  using totals = std::function<foreground_totals()>;
-
-  copy_pace(slowdown_options options, totals guests, const clock_source& clock);
+  copy_pace(slowdown_options options, slowdown_pacer::totals guests, const clock_source& clock);
 
   /// Called before `bytes` of a copy are read or stored.
   void yield(std::uint64_t bytes);
@@ -25,7 +22,7 @@ public:
   void stop();
 
 private:
-  const totals guests_;
+  const slowdown_pacer::totals guests_;
   const clock_source& clock_;
   std::mutex mutex_;
   std::condition_variable ended_;

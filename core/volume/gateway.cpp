@@ -81,7 +81,9 @@ result<void> gateway::read(std::uint32_t vci, std::uint64_t offset, std::span<st
     if (view) {
       auto to = io(**view);
       local = to.reads_locally(offset, out.size());
-      done = to.read(offset, out);
+      done = to.confirm(offset, out.size(), clock_);
+      if (done)
+        done = to.read(offset, out);
     } else {
       return finish(access_op::read, vci, offset, out.size(), began, false, view.error());
     }
@@ -98,12 +100,7 @@ result<void> gateway::read(std::uint32_t vci, std::uint64_t offset, std::span<st
 }
 
 bool gateway::unsettled(std::uint64_t offset, std::uint64_t length) const {
-  if (intents_.empty())
-    return false;
-  auto noted = intents_.of(shape_.id);
-  return std::any_of(noted.begin(), noted.end(), [&](const auto& x) {
-    return x.offset < offset + length && offset < x.offset + x.length;
-  });
+  return intents_.overlaps(shape_.id, offset, length);
 }
 
 /// Replicas may differ while a write is in flight or has failed at one of them: the former are
@@ -120,6 +117,10 @@ gateway::attempt gateway::read_settled(std::int64_t deadline_ns, std::uint64_t o
       view->release();
       return judge(epoch, equal, true);
     }
+  if (auto may = io(**view).confirm(offset, out.size(), clock_); !may) {
+    view->release();
+    return judge(epoch, may, true);
+  }
   replica_io::mending notes;
   auto done = io(**view).read_mending(offset, out, notes);
   view->release();
@@ -251,10 +252,22 @@ result<void> gateway::finish(access_op op, std::uint32_t vci, std::uint64_t offs
   return done;
 }
 
+/// Until this holder makes the range equal; when it no longer is the holder, another one has.
 void gateway::keep_torn(std::uint32_t slot) {
   std::lock_guard lock{torn_mutex_};
+  if (state() == LeaseState::DEACTIVATED)
+    return intents_.end(slot);
   torn_.push_back(slot);
   torn_count_.store(torn_.size());
+}
+
+/// The state has changed before: no torn write is kept after this.
+void gateway::drop_torn() {
+  std::lock_guard lock{torn_mutex_};
+  for (auto slot : torn_)
+    intents_.end(slot);
+  torn_.clear();
+  torn_count_.store(0);
 }
 
 } // namespace foreshift

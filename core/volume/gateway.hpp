@@ -85,7 +85,8 @@ public:
   result<void> may_adopt(std::uint64_t epoch, std::uint64_t version) const;
 
   /// The standby of `epoch` becomes primary and held requests go on. Mirrors of older epochs end.
-  void serve(std::uint64_t epoch);
+  /// All hosts of its map were promoted after the monotonic time `sealed_ns`.
+  void serve(std::uint64_t epoch, std::int64_t sealed_ns = never_heard_ns);
 
   /// From durable state after a restart: primary, draining or standby again, without connecting
   /// anywhere first. True if requests are held until `recover` has succeeded.
@@ -171,6 +172,7 @@ private:
   void fenced(std::uint64_t epoch, const fault& why);
   bool unsettled(std::uint64_t offset, std::uint64_t length) const;
   void keep_torn(std::uint32_t slot);
+  void drop_torn();
   fault not_primary(std::uint64_t epoch) const;
   result<void> repair_noted(const route_view& view);
 

@@ -56,8 +56,9 @@ host_route gateway::route_to(const std::string& host, std::uint64_t epoch, std::
   auto& mark = marks_[host];
   if (!mark)
     mark = std::make_shared<flush_mark>();
+  auto heard = std::make_shared<std::atomic<std::int64_t>>(never_heard_ns);
   if (host == options_.host)
-    return {nullptr, mark, host};
+    return {nullptr, mark, host, true, heard};
   auto known = peers_.find(host);
   link_target target{host,          known == peers_.end() ? std::string{} : known->second,
                      shape_.id,     epoch,
@@ -65,7 +66,7 @@ host_route gateway::route_to(const std::string& host, std::uint64_t epoch, std::
   auto& link = open_links_[target];
   if (!link)
     link = links_(target);
-  return {link, mark, host};
+  return {link, mark, host, true, heard};
 }
 
 route_view gateway::make_view(LeaseState state, std::uint64_t epoch,
@@ -132,15 +133,17 @@ bool gateway::standing_by(std::uint64_t epoch) const {
          || (standby_ && standby_->epoch == epoch);
 }
 
-void gateway::serve(std::uint64_t epoch) {
+void gateway::serve(std::uint64_t epoch, std::int64_t sealed_ns) {
   std::lock_guard lock{control_};
   auto now = view_.current();
   auto from = standby_ && standby_->epoch == epoch ? standby_ : now;
   FORESHIFT_ENSURE(from->epoch == epoch && from->state == LeaseState::STANDBY);
   auto next = *from;
   next.state = LeaseState::PRIMARY;
+  next.note_heard(sealed_ns);
   standby_.reset();
   install(std::move(next));
+  intents_.clear_left(shape_.id); // since then the replicas were made equal
 }
 
 bool gateway::resume(LeaseState state, std::uint64_t epoch, const placement_map& placement,
@@ -154,8 +157,9 @@ bool gateway::resume(LeaseState state, std::uint64_t epoch, const placement_map&
     mirror.route = route_to(order.destination, epoch, order.move);
     next.mirrors.push_back(std::move(mirror));
   }
-  next.recovering = state == LeaseState::PRIMARY && !intents_.of(shape_.id).empty()
-                    && !planted(bug::recover_without_repair);
+  if (planted(bug::recover_without_repair))
+    intents_.clear_left(shape_.id);
+  next.recovering = state == LeaseState::PRIMARY && !intents_.of(shape_.id).empty();
   auto held = next.recovering;
   install(std::move(next));
   return held;
@@ -192,30 +196,29 @@ result<void> gateway::drain(std::uint64_t epoch) {
   // Nothing is in flight; what is still noted was written to some replicas only.
   if (auto done = repair_noted(*begun->view); !done)
     return done;
-  {
-    std::lock_guard lock{torn_mutex_};
-    for (auto slot : torn_)
-      intents_.end(slot);
-    torn_.clear();
-    torn_count_.store(0);
-  }
+  drop_torn();
   // What this holder inherited unflushed the next one inherits too, so an idle volume flushes
   // nothing.
   return io(*begun->view).flush(flush_scope::own);
 }
 
 void gateway::release(std::uint64_t epoch) {
-  std::lock_guard lock{control_};
-  auto now = view_.current();
-  if (now->epoch > epoch)
-    return;
-  route_view next;
-  next.state = LeaseState::DEACTIVATED;
-  next.epoch = std::max(now->epoch, epoch);
-  if (standby_ && standby_->epoch > epoch)
-    next = *standby_;
-  standby_.reset();
-  install(std::move(next));
+  {
+    std::lock_guard lock{control_};
+    auto now = view_.current();
+    if (now->epoch > epoch)
+      return;
+    route_view next;
+    next.state = LeaseState::DEACTIVATED;
+    next.epoch = std::max(now->epoch, epoch);
+    if (standby_ && standby_->epoch > epoch)
+      next = *standby_;
+    standby_.reset();
+    install(std::move(next));
+  }
+  // Whoever took the lease has made the replicas equal, or compares them all before it serves.
+  drop_torn();
+  intents_.clear_left(shape_.id);
 }
 
 void gateway::fenced(std::uint64_t epoch, const fault& why) {

@@ -29,7 +29,7 @@ result<void> gateway::recover() {
     return {};
   slog::info("volume {} made replicas of interrupted writes equal host={} writes={}", shape_.name,
              options_.host, intents_.of(shape_.id).size());
-  intents_.clear(shape_.id);
+  intents_.clear_left(shape_.id);
   auto next = *now;
   next.recovering = false;
   install(std::move(next));

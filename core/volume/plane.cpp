@@ -251,7 +251,7 @@ result<void> plane::forget(std::uint64_t id) {
     return done;
   if (auto done = records_.forget(id); !done)
     return done;
-  intents_->clear(id);
+  intents_->clear_left(id);
   std::lock_guard lock{mutex_};
   slots_[(*volume)->slot] = 0;
   volumes_.erase(id);

@@ -213,13 +213,13 @@ plane_service::takeover(schema::PlaneTakeover::Reader in) {
   if (auto sealed = promote_all(volume, in); !sealed && !planted(bug::serve_unpromoted))
     return sealed.error();
   auto promoted = clock.monotonic_ns();
-  // Forced without a source: a roll-back or a re-attachment. Nobody was drained, so nobody has made
-  // equal what a fenced holder, or this host before its power failed, wrote to some replicas only.
-  bool undrained = in.getForced() && std::string_view{in.getSource().cStr()}.empty();
-  if (!clean || undrained)
-    if (auto equal = reconcile(volume, in.getEpoch(), timeout_of(in)); !equal)
+  // Without a source nobody was drained (a roll-back, a re-attachment, an attachment after one that
+  // failed), so nobody has made equal what a fenced holder, or this host before its power failed,
+  // wrote to some replicas only.
+  if (!clean || std::string_view{in.getSource().cStr()}.empty())
+    if (auto equal = settle_unclean(volume, in, promoted); !equal)
       return equal.error();
-  gate.serve(in.getEpoch());
+  gate.serve(in.getEpoch(), drained);
   auto served = clock.monotonic_ns();
   volume.flip = packet<schema::FlipTimes>::make([&](auto out) {
     out.setDrainUs(us(began, drained));
@@ -249,7 +249,8 @@ plane_service::acknowledged plane_service::drain(schema::PlaneDrain::Reader in) 
   std::lock_guard control{volume.control};
   if (auto done = volume.gate->drain(in.getEpoch()); !done)
     return done.error();
-  note_draining(*found, in.getEpoch());
+  if (auto noted = note_draining(volume, in.getEpoch()); !noted)
+    return noted.error();
   return packet<schema::Done>{};
 }
 
@@ -264,23 +265,14 @@ bool plane_service::drained_at_once(const door::envelope& request) {
   std::unique_lock control{(*found)->control, std::try_to_lock};
   if (!control || !(*found)->gate->drain_if_idle(in->read().getEpoch()))
     return false;
-  note_draining(*found, in->read().getEpoch());
-  return true;
+  return bool(note_draining(**found, in->read().getEpoch()));
 }
 
-/// Recorded beside the answer, not before it: a process that dies in between comes back as primary
-/// of an epoch that either still is the last one or is fenced everywhere.
-void plane_service::note_draining(std::shared_ptr<plane_volume> volume, std::uint64_t epoch) {
-  quick_.add([this, volume = std::move(volume), epoch] {
-    std::lock_guard control{volume->control};
-    if (volume->gate->state() != LeaseState::DRAINING || volume->gate->epoch() != epoch)
-      return;
-    if (auto done =
-            plane_.records().put_lease(volume->shape.id, {LeaseState::DRAINING, epoch}, false);
-        !done)
-      slog::warn("volume {} draining was not recorded: {}", volume->shape.name,
-                 done.error().detail);
-  });
+/// Recorded before the answer: a drained process that dies must not come back as one that serves,
+/// because the next holder takes it for clean. In the page cache only: a machine that loses power
+/// is away for longer than the promotions take.
+result<void> plane_service::note_draining(plane_volume& volume, std::uint64_t epoch) {
+  return plane_.records().put_lease(volume.shape.id, {LeaseState::DRAINING, epoch}, false);
 }
 
 plane_service::answered<schema::PlanePromoted>

@@ -3,6 +3,7 @@
 #include "core/volume/plane_service.hpp"
 
 #include "core/base/log.hpp"
+#include "core/volume/hold_gate.hpp"
 
 #include <algorithm>
 
@@ -39,19 +40,33 @@ plane_service::digests_at(const std::string& host, plane_volume& volume,
   return out;
 }
 
-/// The writes a dead holder had in flight may be on some replicas only. Its notes died with it, so
-/// the block checksums tell: extents that differ are copied from one replica to the others.
-result<void> plane_service::reconcile(plane_volume& volume, std::uint64_t epoch,
-                                      std::chrono::milliseconds timeout) {
-  auto map = plane_.records().map(volume.shape.id, epoch);
+/// After a takeover whose source was not drained; every host of the map has been promoted since
+/// `promoted_ns`. A host that the map leaves out was not: with a former holder that reaches it, or
+/// is it, that holder's reads are waited out.
+result<void> plane_service::settle_unclean(plane_volume& volume, schema::PlaneTakeover::Reader in,
+                                           std::int64_t promoted_ns) {
+  auto map = plane_.records().map(volume.shape.id, in.getEpoch());
   if (!map || !*map)
     return map ? fault{errc::corrupt, "the standby's map is gone"} : map.error();
   auto placement = placement_map::decode(volume.shape, (*map)->read());
   if (!placement)
     return placement.error();
+  auto patience = std::chrono::milliseconds{in.getTimeoutMs() == 0 ? 5000 : in.getTimeoutMs()};
+  if (auto equal = reconcile(volume, *placement, in.getEpoch(), patience); !equal)
+    return equal;
+  if (!placement->lost().empty())
+    hold_gate{plane_.clock()}.wait(promoted_ns + std::chrono::nanoseconds{read_lease_over}.count(),
+                                   [] { return false; });
+  return {};
+}
+
+/// The writes a dead holder had in flight may be on some replicas only. Its notes died with it, so
+/// the block checksums tell: extents that differ are copied from one replica to the others.
+result<void> plane_service::reconcile(plane_volume& volume, const placement_map& placement,
+                                      std::uint64_t epoch, std::chrono::milliseconds timeout) {
   std::map<host_set, std::vector<std::uint32_t>> shared;
   for (std::uint32_t extent = 0; extent < volume.shape.extents(); ++extent)
-    if (const auto& hosts = placement->replicas(extent); hosts.size() > 1)
+    if (const auto& hosts = placement.replicas(extent); hosts.size() > 1)
       shared[hosts].push_back(extent);
   std::uint64_t mended = 0;
   for (const auto& [hosts, extents] : shared) {

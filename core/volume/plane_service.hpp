@@ -62,7 +62,7 @@ private:
   answered<schema::FlipTimes> takeover(schema::PlaneTakeover::Reader in);
   acknowledged drain(schema::PlaneDrain::Reader in);
   bool drained_at_once(const door::envelope& request);
-  void note_draining(std::shared_ptr<plane_volume> volume, std::uint64_t epoch);
+  result<void> note_draining(plane_volume& volume, std::uint64_t epoch);
   answered<schema::PlanePromoted> promote(schema::PlanePromote::Reader in);
   acknowledged release(schema::PlaneRelease::Reader in);
   result<void> drain_source(plane_volume& volume, schema::PlaneTakeover::Reader in);
@@ -70,7 +70,9 @@ private:
   result<void> greet(const std::vector<std::string>& hosts);
 
   // plane_reconcile.cpp
-  result<void> reconcile(plane_volume& volume, std::uint64_t epoch,
+  result<void> settle_unclean(plane_volume& volume, schema::PlaneTakeover::Reader in,
+                              std::int64_t promoted_ns);
+  result<void> reconcile(plane_volume& volume, const placement_map& placement, std::uint64_t epoch,
                          std::chrono::milliseconds timeout);
   result<std::vector<std::uint64_t>> digests_at(const std::string& host, plane_volume& volume,
                                                 const std::vector<std::uint32_t>& extents,

@@ -2,6 +2,7 @@
 #include "core/volume/replica_io.hpp"
 
 #include <algorithm>
+#include <array>
 
 namespace foreshift {
 
@@ -19,6 +20,8 @@ fault classify(const volume_extents& extents, io_permit permit, fault why) {
 
 namespace {
 
+constexpr std::size_t sample_bytes = 512; ///< Of a read that only asks for the epoch.
+
 bool same_reader(const route_set& x, const route_set& y) {
   return x.nearest.front() == y.nearest.front();
 }
@@ -34,6 +37,28 @@ result<void> replica_io::read_from(std::uint16_t host, std::uint64_t offset,
     done = classify(*local_, permit, done.error());
   health_.note(view_.epoch, route, done);
   return done;
+}
+
+result<void> replica_io::confirm(std::uint64_t offset, std::uint64_t length,
+                                 const clock_source& clock) const {
+  constexpr auto lease_ns = std::chrono::nanoseconds{read_lease}.count();
+  return each_piece(offset, length, same_routes, [&](const piece& x) -> result<void> {
+    if (x.set->hosts.size() < 2)
+      return {}; // the only replica cannot be left out: a later holder has fenced it
+    for (auto host : x.set->hosts) {
+      const auto& route = view_.routes[host];
+      auto now = clock.monotonic_ns();
+      if (!route.link || now - route.heard_ns->load(std::memory_order_relaxed) < lease_ns)
+        continue;
+      std::array<std::byte, sample_bytes> sample;
+      auto done = read_from(host, x.offset / sample_bytes * sample_bytes, sample);
+      // Both are said by a host that is at this epoch.
+      if (!done && done.error().code != errc::corrupt && done.error().code != errc::precondition)
+        return done;
+      route.heard_ns->store(now, std::memory_order_relaxed);
+    }
+    return {};
+  });
 }
 
 result<void> replica_io::read(std::uint64_t offset, std::span<std::byte> out) const {

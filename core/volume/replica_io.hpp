@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "core/base/clock.hpp"
 #include "core/extent/extent_store.hpp"
 #include "core/volume/replica_health.hpp"
 #include "core/volume/route_view.hpp"
@@ -28,6 +29,11 @@ public:
 
   /// Reads from the nearest replica only; adjacent extents at the same host are one request.
   result<void> read(std::uint64_t offset, std::span<std::byte> out) const;
+
+  /// Whether this holder may trust what one replica of the range has: all the others must have been
+  /// at this epoch within `read_lease`. Asks those that were not heard of since: `refused` if one
+  /// has seen a later epoch, and as a read if it cannot say.
+  result<void> confirm(std::uint64_t offset, std::uint64_t length, const clock_source& clock) const;
 
   /// Reads trying every in-sync replica of each piece. The caller must keep writes away: two
   /// replicas may differ while one is in flight.

@@ -7,8 +7,10 @@
 #include "schemas/lease.capnp.h"
 
 #include <atomic>
+#include <chrono>
 #include <cstdint>
 #include <functional>
+#include <limits>
 #include <memory>
 #include <string>
 #include <vector>
@@ -41,7 +43,17 @@ struct host_route {
   std::shared_ptr<flush_mark> mark;
   std::string host{};
   bool in_sync = true; ///< Holds anything; else nothing is asked of it.
+  /// Monotonic time up to which the host is known not to have been at a later epoch: see
+  /// read_lease.
+  std::shared_ptr<std::atomic<std::int64_t>> heard_ns{};
 };
+
+/// So long a holder reads without asking the other replicas again whether it still is one. A holder
+/// that takes over while a replica is left out, which nobody could fence, waits for longer than
+/// that before it serves: then a former holder that only reaches that replica reads no more.
+inline constexpr std::chrono::milliseconds read_lease{500};
+inline constexpr std::chrono::milliseconds read_lease_over{600}; ///< Clocks may differ in speed.
+inline constexpr std::int64_t never_heard_ns = std::numeric_limits<std::int64_t>::min() / 2;
 
 /// Where a set of extents lives, as indexes into `route_view::hosts`.
 struct route_set {
@@ -84,6 +96,12 @@ struct route_view {
       if (extents.contains(extent))
         return sets[set];
     return sets[homes->of_partition[extent / extents_per_partition]];
+  }
+
+  /// All hosts were promoted to this epoch after `now_ns`.
+  void note_heard(std::int64_t now_ns) const {
+    for (const auto& route : routes)
+      route.heard_ns->store(now_ns, std::memory_order_relaxed);
   }
 
   /// Whether `host` is this very host.

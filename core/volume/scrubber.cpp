@@ -196,7 +196,8 @@ std::chrono::nanoseconds scrubber::full_step() {
   if (now_ns - saved_ns_ >= std::chrono::nanoseconds(save_every).count())
     save();
   auto bytes = static_cast<double>(*checked);
-  return std::max(tokens_.take(bytes, now_ns), pace_.take(bytes, plane_.foreground(), now_ns));
+  auto guests = [this] { return plane_.foreground(); };
+  return std::max(tokens_.take(bytes, now_ns), pace_.take(bytes, guests, now_ns));
 }
 
 void scrubber::measure(std::int64_t now_ns) {

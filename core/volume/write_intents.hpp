@@ -4,10 +4,12 @@
 #include "core/base/result.hpp"
 #include "core/extent/disk.hpp"
 
+#include <array>
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <vector>
 
@@ -40,14 +42,17 @@ public:
   /// All replicas have it.
   void end(std::uint32_t slot);
 
+  /// Whether a write of any of these bytes is noted; cheap enough for every read.
+  bool overlaps(std::uint64_t volume, std::uint64_t offset, std::uint64_t length) const;
+
   /// What is noted for `volume` now; after a restart, what the former process left behind.
   std::vector<write_intent> of(std::uint64_t volume) const;
 
   /// Whether nothing at all is noted, at the cost of one load.
   bool empty() const { return used_.load() == 0; }
 
-  /// Clears everything noted for `volume`.
-  void clear(std::uint64_t volume);
+  /// Clears what a former process left noted for `volume`; not what is in flight.
+  void clear_left(std::uint64_t volume);
 
 private:
   struct record {
@@ -59,12 +64,18 @@ private:
   static_assert(sizeof(record) == 64);
 
   write_intents(std::unique_ptr<disk_file> file, record* records);
-  bool claim(std::uint32_t slot);
+  std::uint32_t claim();
+
+  /// Calls `see(slot)` for every slot that is taken, until it returns true.
+  template <class F>
+  bool any(F&& see) const;
 
   const std::unique_ptr<disk_file> file_;
   record* records_;
-  std::unique_ptr<std::atomic<bool>[]> taken_;
-  std::atomic<std::uint32_t> next_{0};
+  std::array<std::atomic<std::uint64_t>, slots / 64> taken_{}; ///< One bit a slot.
+  std::mutex left_mutex_;
+  std::vector<std::uint32_t> left_; ///< Slots of a former process.
+  std::atomic<std::uint32_t> next_{0}; ///< Where the search for a slot begins, in words.
   std::atomic<std::uint32_t> used_{0};
 };
 

@@ -11,7 +11,7 @@ import threading
 import time
 
 from cluster import Cluster
-from servers import FileServer, fio, interleaved, median, percentile, timed
+from servers import FileServer, back_free_memory, fio, interleaved, median, percentile, timed
 
 MIB = 1 << 20
 HOSTS = ["host-a", "host-b", "host-c"]
@@ -188,6 +188,7 @@ class Bench:
         def ours():
             uri = self.volume("copy", mib, "host-a", "host-a")
             self.learn_all("copy", uri, mib, "host-a")
+            back_free_memory(self.cluster.root, 2 * mib)
             task = self.cluster.ask("migrate", "copy", "--to", "host-b", "--gate", "99%",
                                     "--timeout", "60s")
             phase = next(x for x in task["phases"] if x["name"] == "preposition")
@@ -201,6 +202,7 @@ class Bench:
             with open(target, "wb") as f:
                 f.truncate(mib * MIB)
             sink = FileServer(self.cluster.root, target, threads=16)
+            back_free_memory(self.cluster.root, 2 * mib)
             seconds = timed(["nbdcopy", "--flush", file.uri, sink.uri])
             sink.stop()
             return mib * MIB / seconds / 1e6

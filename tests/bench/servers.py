@@ -70,6 +70,17 @@ def percentile(values, share):
     return ordered[min(len(ordered) - 1, int(len(ordered) * share))]
 
 
+def back_free_memory(root, mib):
+    """Fills the page cache and frees it, so that no measure pays for pages that the machine below a
+    virtual one must find first (several times a copy's own cost), nor gets those that another one
+    has just freed."""
+    path = os.path.join(root, "free-memory")
+    with open(path, "wb") as f:
+        for _ in range(mib):
+            f.write(bytes(1 << 20))
+    os.unlink(path)
+
+
 def timed(command):
     start = time.monotonic()
     subprocess.run(command, check=True, capture_output=True)

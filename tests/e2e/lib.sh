@@ -179,6 +179,7 @@ door = "127.0.0.1:$4"
 plugin = "$FORESHIFT_BIN/nbdkit-foreshift-plugin.so"
 ${THREADS:+threads = $THREADS}
 reserve = "${RESERVE:-16MiB}"
+${PLANE_EXTRA:-}
 
 [log]
 level = "${FORESHIFT_LOG:-info}"

@@ -97,20 +97,10 @@ TEST_CASE("a coordinator that dies after any number of messages of a flip leaves
                             out.setVolume("vol1");
                             out.setTo("c");
                           }));
-    int done = 0;
-    while (done < steps && cell.world.scheduler.has_job()) {
-      cell.world.scheduler.run_once();
-      ++done;
-    }
+    cell.run_steps(steps);
     bool ended = !cell.world.scheduler.has_job();
-    cell.crash();
-    cell.start();
-    for (auto host : {"a", "b", "c"})
-      cell.hello(host);
-    for (int i = 0; i < 6; ++i) {
-      cell.advance(1s);
-      cell.report_all();
-    }
+    cell.restart();
+    cell.live(6);
     cell.check_clean();
     auto holder = cell.facts().lease.holder;
     CHECK((holder == "a" || holder == "c"));

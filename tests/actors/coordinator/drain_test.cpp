@@ -106,8 +106,7 @@ TEST_CASE("a canceled drain leaves the old placement or the new one, batch by ba
     drained_cell cell;
     cell.world.self->send(cell.x.conductor,
                           packet<schema::HostDrain>::make([](auto out) { out.setName("b"); }));
-    for (int i = 0; i < steps && cell.world.scheduler.has_job(); ++i)
-      cell.world.scheduler.run_once();
+    cell.run_steps(steps);
     cell.world.self->send(cell.x.conductor,
                           packet<schema::TaskCancel>::make([](auto out) { out.setId(2); }));
     cell.live(5);
@@ -123,12 +122,8 @@ TEST_CASE("a coordinator that dies during a drain goes on with it") {
     drained_cell cell;
     cell.world.self->send(cell.x.conductor,
                           packet<schema::HostDrain>::make([](auto out) { out.setName("b"); }));
-    for (int i = 0; i < steps && cell.world.scheduler.has_job(); ++i)
-      cell.world.scheduler.run_once();
-    cell.crash();
-    cell.start();
-    for (auto host : {"a", "b", "c"})
-      cell.hello(host);
+    cell.run_steps(steps);
+    cell.restart();
     cell.live(12);
     CHECK(cell.task(2).read().getState() == schema::TaskState::DONE);
     CHECK(cell.hosts.at("b").replicas.empty());

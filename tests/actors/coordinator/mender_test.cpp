@@ -134,12 +134,8 @@ TEST_CASE("a coordinator that dies after any number of messages of a removal end
                             one.setEpoch(1);
                             one.setHost("b");
                           }));
-    for (int i = 0; i < steps && cell.world.scheduler.has_job(); ++i)
-      cell.world.scheduler.run_once();
-    cell.crash();
-    cell.start();
-    for (auto host : {"a", "c"})
-      cell.hello(host);
+    cell.run_steps(steps);
+    cell.restart();
     cell.suspect("a", "b", 1); // it waits, so it complains again
     CHECK(cell.hosts.write(cell.facts().placement.lost().at("b").extents.minimum(), ++cell.value));
     cell.hosts.at("b").up = true;

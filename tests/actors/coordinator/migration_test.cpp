@@ -94,8 +94,7 @@ TEST_CASE("a canceled migration leaves one clean owner, wherever it was") {
                                               out.setVolume("vol1");
                                               out.setTo("c");
                                             }));
-    for (int i = 0; i < steps && cell.world.scheduler.has_job(); ++i)
-      cell.world.scheduler.run_once();
+    cell.run_steps(steps);
     cell.world.self->send(cell.x.conductor,
                           packet<schema::TaskCancel>::make([](auto out) { out.setId(2); }));
     cell.world.settle();
@@ -123,16 +122,9 @@ TEST_CASE("a coordinator that dies during a migration leaves one clean owner and
                             out.setVolume("vol1");
                             out.setTo("c");
                           }));
-    for (int i = 0; i < steps && cell.world.scheduler.has_job(); ++i)
-      cell.world.scheduler.run_once();
-    cell.crash();
-    cell.start();
-    for (auto host : {"a", "b", "c"})
-      cell.hello(host);
-    for (int i = 0; i < 6; ++i) {
-      cell.advance(1s);
-      cell.report_all();
-    }
+    cell.run_steps(steps);
+    cell.restart();
+    cell.live(6);
     cell.check_clean();
   }
 }

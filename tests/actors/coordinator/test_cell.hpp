@@ -4,6 +4,7 @@
 #include "actors/base/hosted.hpp"
 #include "actors/coordinator/cell.hpp"
 #include "core/base/log.hpp"
+#include "tests/support/shapes.hpp"
 #include "tests/support/test_system.hpp"
 #include "tests/unit/lease/fake_hosts.hpp"
 
@@ -43,7 +44,7 @@ private:
 class test_cell {
 public:
   explicit test_cell(unsigned replicas = 1)
-      : shape_(make_shape(replicas)), hosts(shape_), store_(make_memory_store()) {
+      : shape_(make_small_shape(1, replicas)), hosts(shape_), store_(make_memory_store()) {
     placement_map map{shape_};
     for (auto name : {"a", "b", "c"})
       for (std::uint32_t e = 0; e < shape().extents(); ++e)
@@ -58,18 +59,6 @@ public:
 
   ~test_cell() { stop(); }
 
-  static volume_shape make_shape(unsigned replicas) {
-    volume_shape x;
-    x.id = 1;
-    x.name = "vol1";
-    x.size_bytes = 8u << 20;
-    x.partition_bytes = 2u << 20;
-    x.replicas = replicas;
-    x.homes = {"a", "b"};
-    if (replicas > 1)
-      x.homes.push_back("c");
-    return x;
-  }
   const volume_shape& shape() const { return shape_; }
 
   void start() {
@@ -90,6 +79,21 @@ public:
     world.scheduler.clock().cancel_all();
     world.settle();
     x = {};
+  }
+
+  /// After a crash: another coordinator, which the hosts that are up greet.
+  void restart() {
+    crash();
+    start();
+    for (auto name : {"a", "b", "c"})
+      if (hosts.at(name).up)
+        hello(name);
+  }
+
+  /// Lets at most `steps` messages be handled.
+  void run_steps(int steps) {
+    for (int i = 0; i < steps && world.scheduler.has_job(); ++i)
+      world.scheduler.run_once();
   }
 
   void stop() {
@@ -273,8 +277,9 @@ private:
   /// Every actor of the cell; also runners and migrators end, because they watch the conductor.
   std::vector<caf::strong_actor_ptr> actors() const {
     auto raw = [](const auto& whom) { return caf::actor_cast<caf::strong_actor_ptr>(whom); };
-    return {raw(x.herald), raw(x.mender),  raw(x.directory),  raw(x.balancer), raw(x.conductor),
-            raw(x.board),  raw(x.catalog), raw(x.membership), raw(x.events),   raw(x.authority)};
+    return {raw(x.herald),    raw(x.mender), raw(x.directory), raw(x.balancer),
+            raw(x.conductor), raw(x.board),  raw(x.catalog),   raw(x.membership),
+            raw(x.events),    raw(x.doctor), raw(x.authority)};
   }
 
   std::shared_ptr<store> store_;

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A slow link: relays TCP on loopback with a delay each way and a rate. A relay and not nbdkit's
-delay filter, because a link delays bytes, not one request after the other, and outlives clients.
+"""A slow link: relays TCP with a delay each way and a rate. A relay and not nbdkit's delay filter,
+because a link delays bytes, not one request after the other, and outlives clients.
 
-usage: link.py DELAY_MS BITS_PER_SECOND LISTEN_PORT:PORT..."""
+usage: link.py DELAY_MS BITS_PER_SECOND [ADDRESS:]LISTEN_PORT:PORT...    (else on loopback)"""
 
 import asyncio
 import sys
@@ -52,25 +52,26 @@ async def pump(reader, writer, wire):
     await out
 
 
-async def serve(listen, port, delay, rate):
+async def serve(address, listen, port, delay, rate):
     there, back = Wire(delay, rate), Wire(delay, rate)
 
     async def connected(reader, writer):
         try:
-            far_reader, far_writer = await asyncio.open_connection("127.0.0.1", port)
+            far_reader, far_writer = await asyncio.open_connection(address, port)
         except OSError:
             writer.close()
             return
         await asyncio.gather(pump(reader, far_writer, there), pump(far_reader, writer, back))
 
-    server = await asyncio.start_server(connected, "127.0.0.1", listen, limit=CHUNK)
+    server = await asyncio.start_server(connected, address, listen, limit=CHUNK)
     await server.serve_forever()
 
 
 async def main():
     delay, rate = float(sys.argv[1]) / 1000, float(sys.argv[2])
-    pairs = (pair.split(":") for pair in sys.argv[3:])
-    await asyncio.gather(*(serve(int(listen), int(port), delay, rate) for listen, port in pairs))
+    ends = (["127.0.0.1", *pair.split(":")][-3:] for pair in sys.argv[3:])
+    await asyncio.gather(*(serve(address, int(listen), int(port), delay, rate)
+                           for address, listen, port in ends))
 
 
 if __name__ == "__main__":

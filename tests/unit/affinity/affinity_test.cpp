@@ -2,6 +2,7 @@
 #include "core/affinity/affinity.hpp"
 
 #include "core/base/units.hpp"
+#include "tests/support/shapes.hpp"
 
 #include <doctest/doctest.h>
 
@@ -14,13 +15,7 @@ namespace {
 
 placement_map make_map(std::uint32_t replicas, std::vector<std::string> homes,
                        std::uint64_t size_bytes = gib) {
-  volume_shape shape;
-  shape.id = 3;
-  shape.name = "db";
-  shape.size_bytes = size_bytes;
-  shape.replicas = replicas;
-  shape.homes = std::move(homes);
-  return placement_map{shape};
+  return placement_map{test::make_shape(size_bytes, replicas, std::move(homes))};
 }
 
 extent_heat heat(std::uint32_t extent, float reads, float writes = 0, float bytes = 4096) {

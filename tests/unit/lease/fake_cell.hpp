@@ -5,6 +5,7 @@
 #include "core/lease/loss_machine.hpp"
 #include "core/lease/move_machine.hpp"
 #include "core/lease/retire_machine.hpp"
+#include "tests/support/shapes.hpp"
 #include "tests/unit/lease/fake_hosts.hpp"
 #include "tests/unit/lease/fake_store.hpp"
 
@@ -27,7 +28,7 @@ inline constexpr trouble troubles[] = {trouble::lost_request, trouble::lost_repl
 /// A coordinator's shell around the machines, a store and three hosts, all in one call stack.
 class fake_cell {
 public:
-  explicit fake_cell(unsigned replicas = 1) : shape(make_shape(replicas)), hosts(shape) {
+  explicit fake_cell(unsigned replicas = 1) : shape(make_small_shape(7, replicas)), hosts(shape) {
     placement_map map{shape};
     for (auto name : {"a", "b", "c"})
       for (std::uint32_t e = 0; e < shape.extents(); ++e)
@@ -39,20 +40,6 @@ public:
     ops.push_back({lease::lease_key(shape.id), lease::to_value(none)});
     ops.push_back({lease::placement_key(shape.id), lease::to_value(map.encode())});
     REQUIRE(bool(store.txn({}, ops)));
-  }
-
-  /// One replica lives on a or b, two on any two of a, b and c.
-  static volume_shape make_shape(unsigned replicas) {
-    volume_shape shape;
-    shape.id = 7;
-    shape.name = "vol7";
-    shape.size_bytes = 8u << 20;
-    shape.partition_bytes = 2u << 20;
-    shape.replicas = replicas;
-    shape.homes = {"a", "b"};
-    if (replicas > 1)
-      shape.homes.push_back("c");
-    return shape;
   }
 
   lease::volume_facts facts() const {

@@ -2,6 +2,7 @@
 #include "tests/unit/lease/fake_cell.hpp"
 
 #include <algorithm>
+#include <functional>
 
 using namespace foreshift;
 using namespace foreshift::test;
@@ -117,13 +118,25 @@ TEST_CASE("a move canceled at any step leaves the old placement or the new one")
   }
 }
 
-TEST_CASE("a flip between the copy and its transaction makes the move abort") {
+TEST_CASE("a flip that comes between the copy and its transaction makes the move abort") {
+  std::function<bool(const lease::action&)> there;
+  SUBCASE("before the checksums are compared") {
+    there = [](const lease::action& next) {
+      auto* send = std::get_if<lease::send>(&next);
+      return send && send->request.type == packet<schema::PlaneVerify>::type_id;
+    };
+  }
+  SUBCASE("right before the transaction, which then fails") {
+    there = [](const lease::action& next) {
+      auto* commit = std::get_if<lease::commit>(&next);
+      return commit && commit->ops.front().key.starts_with("placements/");
+    };
+  }
   fake_cell cell;
   attached(cell);
   bool flipped = false;
   cell.on_action = [&](const lease::action& next) {
-    auto* send = std::get_if<lease::send>(&next);
-    if (flipped || !send || send->request.type != packet<schema::PlaneVerify>::type_id)
+    if (flipped || !there(next))
       return;
     flipped = true;
     CHECK_FALSE(cell.flip("b")->why);
@@ -136,21 +149,27 @@ TEST_CASE("a flip between the copy and its transaction makes the move abort") {
   cell.check_clean();
 }
 
-TEST_CASE("a flip right before the move's transaction makes that transaction fail") {
+TEST_CASE("a move whose source is retired before the transaction aborts") {
   fake_cell cell;
-  attached(cell);
-  bool flipped = false;
+  with_surplus(cell);
+  auto from = source_of(cell);
+  auto extents = extents_at(cell, from);
+  auto before = cell.facts().placement.version();
+  bool retired = false;
   cell.on_action = [&](const lease::action& next) {
     auto* commit = std::get_if<lease::commit>(&next);
-    if (flipped || !commit || !commit->ops.front().key.starts_with("placements/"))
+    if (retired || !commit || !commit->ops.front().key.starts_with("placements/"))
       return;
-    flipped = true;
-    CHECK_FALSE(cell.flip("b")->why);
+    retired = true;
+    CHECK_FALSE(cell.retire(from, extents)->why);
   };
-  auto end = move_to_c(cell);
-  CHECK(flipped);
+  auto end = cell.move(from, from == "a" ? "b" : "a", extents);
+  CHECK(retired);
   REQUIRE(end->why);
-  CHECK(cell.facts().placement.version() == 1);
+  CHECK(end->why->code == errc::precondition);
+  CHECK(cell.facts().placement.version() > before);
+  for (auto extent : extents)
+    CHECK(cell.facts().placement.replicas(extent) == host_set{"c"});
   cell.recover();
   cell.check_clean();
 }

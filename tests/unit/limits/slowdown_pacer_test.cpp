@@ -37,7 +37,8 @@ double copy_for(slowdown_pacer& uut, guests& who, std::chrono::seconds time) {
   std::chrono::nanoseconds end = time;
   double late = 0;
   while (now < end) {
-    auto wait = uut.take(chunk, who.totals(), now.count());
+    auto wait = uut.take(
+        chunk, [&] { return who.totals(); }, now.count());
     auto copying = 100us;
     who.pass(wait, uut.resting() ? 0 : uut.rate());
     who.pass(copying, uut.rate());
@@ -54,6 +55,22 @@ TEST_CASE("guests that do nothing limit nothing") {
   slowdown_pacer uut({}, 0);
   guests idle;
   CHECK(copy_for(uut, idle, 20s) > 1000 * mib);
+}
+
+TEST_CASE("that guests do nothing shows after a moment, and that they begin to do something too") {
+  slowdown_pacer uut({}, 0);
+  foreground_totals totals;
+  auto guests = [&] { return totals; };
+  auto now = 0ns;
+  while (now < 60ms)
+    now += uut.take(chunk, guests, now.count()) + 1ms;
+  CHECK(uut.take(1e9, guests, now.count()) == 0ns);
+  totals.requests += 10;
+  now += 60ms;
+  uut.take(chunk, guests, now.count());
+  CHECK(uut.resting());
+  now += 110ms;
+  CHECK(uut.take(1e9, guests, now.count()) > 1s);
 }
 
 TEST_CASE("guests that copies do not slow down limit less and less") {
@@ -92,6 +109,7 @@ TEST_CASE("after a pause the search begins anew") {
   guests calm{.per_second = 20'000};
   copy_for(uut, calm, 20s);
   CHECK(uut.rate() > 8 * mib);
-  uut.take(chunk, calm.totals(), std::chrono::nanoseconds{60s}.count());
+  uut.take(
+      chunk, [&] { return calm.totals(); }, std::chrono::nanoseconds{60s}.count());
   CHECK(uut.rate() == 8 * mib);
 }

@@ -2,6 +2,7 @@
 #include "core/plan/planner.hpp"
 
 #include "core/base/units.hpp"
+#include "tests/support/shapes.hpp"
 
 #include <doctest/doctest.h>
 
@@ -16,13 +17,7 @@ namespace {
 placement_map make_map(std::uint32_t replicas = 1,
                        std::vector<std::string> homes = {"host-a", "host-b"},
                        std::uint64_t size_bytes = gib) {
-  volume_shape shape;
-  shape.id = 3;
-  shape.name = "db";
-  shape.size_bytes = size_bytes;
-  shape.replicas = replicas;
-  shape.homes = std::move(homes);
-  return placement_map{shape};
+  return placement_map{test::make_shape(size_bytes, replicas, std::move(homes))};
 }
 
 extent_heat heat(std::uint32_t extent, float reads, float writes = 0) {
@@ -272,7 +267,7 @@ TEST_CASE("plan: the API's form folds extents into ranges with their sums") {
   auto got = encode(made, map.shape(), request, 42, 1234);
   auto root = got.read();
   CHECK(root.getId() == 42);
-  CHECK(root.getVolume() == 3);
+  CHECK(root.getVolume() == 7);
   CHECK(root.getAtMs() == 1234);
   CHECK(root.getBytes() == 4 * mib);
   CHECK(root.getExpectedMs() == 2000);

@@ -66,6 +66,14 @@ struct gateway_fixture {
     return std::make_unique<gateway>(options, shape, hosts.at(host), links, *intents, log, clock);
   }
 
+  /// A new process of host a.
+  void restart() {
+    gate.reset();
+    intents.reset();
+    intents = *write_intents::open(directory / "intents");
+    gate = make_gate("a");
+  }
+
   void promote(std::uint64_t epoch, const std::string& holder) {
     for (auto& [name, host] : hosts)
       REQUIRE(host->promote(epoch, holder));

@@ -12,6 +12,7 @@
 #include <filesystem>
 #include <future>
 #include <optional>
+#include <set>
 #include <thread>
 
 #include <unistd.h>
@@ -158,10 +159,32 @@ TEST_CASE("write intents left behind are found by the next process") {
     REQUIRE(left.size() == 1);
     CHECK(left[0].offset == 4096);
     CHECK(left[0].length == 20);
-    (*intents)->clear(1);
+    (*intents)->clear_left(1);
     CHECK((*intents)->of(1).empty());
     CHECK((*intents)->of(2).size() == 1);
+    CHECK((*intents)->overlaps(2, 8221, 1));
+    CHECK_FALSE((*intents)->overlaps(2, 8222, 100));
+    CHECK_FALSE((*intents)->overlaps(2, 0, 8192));
+    CHECK_FALSE((*intents)->overlaps(1, 8192, 30));
   }
+  std::filesystem::remove(path);
+}
+
+TEST_CASE("every slot of the write intents can be taken, and taken again") {
+  auto path =
+      std::filesystem::temp_directory_path() / ("foreshift-intents-" + std::to_string(::getpid()));
+  auto intents = write_intents::open(path);
+  REQUIRE(intents);
+  std::set<std::uint32_t> taken;
+  for (std::uint32_t i = 0; i < write_intents::slots; ++i)
+    taken.insert((*intents)->begin(7, i * 10, 10));
+  CHECK(taken.size() == write_intents::slots);
+  CHECK((*intents)->of(7).size() == write_intents::slots);
+  (*intents)->end(1234);
+  CHECK((*intents)->begin(8, 0, 1) == 1234);
+  for (auto slot : taken)
+    (*intents)->end(slot);
+  CHECK((*intents)->empty());
   std::filesystem::remove(path);
 }
 

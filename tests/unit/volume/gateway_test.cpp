@@ -170,7 +170,7 @@ TEST_CASE("after a crash the ranges being written are made equal before anything
   // The process dies between the first and the second replica of a write.
   x.intents->begin(7, 100, 200);
   REQUIRE(x.hosts["a"]->write({1, 0}, 100, filled(200, 2)));
-  x.gate = x.make_gate("a");
+  x.restart();
   CHECK(x.gate->resume(LeaseState::PRIMARY, 1, x.map, {}));
   auto read = std::async(std::launch::async, [&] {
     std::vector<std::byte> out(4096);
@@ -181,6 +181,68 @@ TEST_CASE("after a crash the ranges being written are made equal before anything
   REQUIRE(x.gate->recover());
   CHECK(read.get());
   CHECK(x.intents->of(7).empty());
+}
+
+TEST_CASE("a holder that was cut off or restarted does not read what it has alone") {
+  gateway_fixture x{{"a", "b"}, 2};
+  x.attach();
+  REQUIRE(x.gate->write(1, 0, filled(4096, 1)));
+  std::vector<std::byte> out(4096);
+  REQUIRE(x.gate->read(1, 0, out));
+  // Left out by a forced flip, a is not fenced; b is, and has newer data.
+  REQUIRE(x.hosts["b"]->promote(2, "b"));
+  REQUIRE(x.hosts["b"]->write({2, 0}, 0, filled(4096, 2)));
+  SUBCASE("after its read lease") {
+    x.clock.advance(read_lease);
+    CHECK(x.gate->read(1, 0, out).error().code == errc::refused);
+    CHECK(x.gate->state() == LeaseState::DEACTIVATED);
+  }
+  SUBCASE("after a restart at once") {
+    x.gate = x.make_gate("a");
+    CHECK_FALSE(x.gate->resume(LeaseState::PRIMARY, 1, x.map, {}));
+    CHECK(x.gate->read(1, 0, out).error().code == errc::refused);
+  }
+  SUBCASE("while it cannot ask, it waits") {
+    x.hosts["b"]->break_with({errc::unreachable, "cut"});
+    x.clock.advance(read_lease);
+    auto read = std::async(std::launch::async, [&] { return x.gate->read(1, 0, out); });
+    eventually([&] { return !x.suspects.now().suspects.empty(); });
+    x.clock.advance(31s);
+    CHECK(read.get().error().code == errc::unreachable);
+  }
+}
+
+TEST_CASE("a write that fails while its holder drains leaves nothing to be mended behind") {
+  gateway_fixture x{{"a", "b"}, 2};
+  x.attach();
+  x.hosts["b"]->break_with({errc::unreachable, "gone"});
+  auto write =
+      std::async(std::launch::async, [&] { return x.gate->write(1, 8192, filled(512, 3)); });
+  eventually([&] { return !x.suspects.now().suspects.empty(); });
+  CHECK_FALSE(x.gate->drain(1)); // from now on the write is held
+  x.hosts["b"]->heal();
+  REQUIRE(x.gate->drain(1));
+  SUBCASE("held for too long") {
+    x.clock.advance(31s);
+    CHECK_FALSE(write.get());
+    x.gate->release(1);
+  }
+  SUBCASE("held until the lease has gone") {
+    x.gate->release(1);
+    CHECK_FALSE(write.get());
+  }
+  CHECK(x.gate->torn() == 0);
+  CHECK(x.intents->empty());
+  CHECK(x.hosts["a"]->content() == x.hosts["b"]->content());
+}
+
+TEST_CASE("what a former process left noted ends with its lease") {
+  gateway_fixture x{{"a", "b"}, 2};
+  x.intents->begin(7, 100, 200);
+  x.restart();
+  CHECK(x.gate->resume(LeaseState::PRIMARY, 1, x.map, {}));
+  x.gate->release(1);
+  CHECK(x.intents->empty());
 }
 
 TEST_CASE("a primary goes on while the same host stands by for a later epoch") {

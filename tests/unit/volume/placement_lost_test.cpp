@@ -2,6 +2,7 @@
 #include "core/base/units.hpp"
 #include "core/volume/placement.hpp"
 #include "core/volume/roaring_codec.hpp"
+#include "tests/support/shapes.hpp"
 
 #include <doctest/doctest.h>
 
@@ -14,19 +15,9 @@ using namespace foreshift;
 
 namespace {
 
+using test::make_shape;
 using extents = std::vector<std::uint32_t>;
 using hosts = std::set<std::string>;
-
-volume_shape make_shape(std::uint64_t size_bytes, std::uint32_t replicas,
-                        std::vector<std::string> homes) {
-  volume_shape out;
-  out.id = 7;
-  out.name = "db";
-  out.size_bytes = size_bytes;
-  out.replicas = replicas;
-  out.homes = std::move(homes);
-  return out;
-}
 
 extents list(const roaring::Roaring& set) {
   return {set.begin(), set.end()};

@@ -3,6 +3,7 @@
 
 #include "core/base/units.hpp"
 #include "core/volume/roaring_codec.hpp"
+#include "tests/support/shapes.hpp"
 
 #include <doctest/doctest.h>
 
@@ -17,18 +18,8 @@ using namespace foreshift;
 
 namespace {
 
+using test::make_shape;
 using extents = std::vector<std::uint32_t>;
-
-volume_shape make_shape(std::uint64_t size_bytes, std::uint32_t replicas,
-                        std::vector<std::string> homes) {
-  volume_shape out;
-  out.id = 7;
-  out.name = "db";
-  out.size_bytes = size_bytes;
-  out.replicas = replicas;
-  out.homes = std::move(homes);
-  return out;
-}
 
 extents run(std::uint32_t first, std::uint32_t count) {
   extents out;

@@ -156,3 +156,17 @@ TEST_CASE("plane: watching, its notes and the wait for suspects through the serv
   CHECK(std::string{suspects.read().getSuspects()[0].getReason().cStr()}
         == "timeout: no answer in time");
 }
+
+TEST_CASE("plane: a drained process that is killed right after its answer does not serve again") {
+  plane_fixture x;
+  auto& gate = *(*x.host->find(7))->gate;
+  REQUIRE(gate.standby(1, placement_map{x.shape}, {}));
+  REQUIRE((*x.host->find(7))->extents->promote(1, "a"));
+  gate.serve(1);
+  REQUIRE(x.host->records().put_lease(7, {LeaseState::PRIMARY, 1}, true));
+  REQUIRE(x.ask(packet<schema::PlaneDrain>::make([](auto out) {
+    out.setVolume(7);
+    out.setEpoch(1);
+  })));
+  CHECK(x.host->records().lease(7)->state == LeaseState::DRAINING);
+}

@@ -68,6 +68,16 @@ void add_traces(CLI::App& app, parsed& p) {
 }
 
 void add_checks(CLI::App& app, parsed& p) {
+  command<number_args>(
+      app, p, "doctor",
+      "Check the whole cell: versions, hosts, clocks, ports, certificates, disks, epochs, maps, "
+      "replicas, orphans, scrubbing; exit code 0: nothing fails, 1: something does",
+      "foreshift doctor --repair",
+      [](CLI::App& c, number_args& a) {
+        c.add_flag("--repair", a.flag,
+                   "Do what is safe about what is found, and say what was done");
+      },
+      [](session& s, number_args& a) { return examine_cell(s, a.flag); });
   command<name_args>(
       app, p, "check-history",
       "Decide from a record of requests whether any read was stale or any write lost. Needs no "
@@ -82,7 +92,7 @@ void add_checks(CLI::App& app, parsed& p) {
 
 } // namespace
 
-void add_offline(CLI::App& app, parsed& p) {
+void add_rest(CLI::App& app, parsed& p) {
   add_simulate(app, p);
   add_traces(app, p);
   add_checks(app, p);

@@ -1,0 +1,250 @@
+# SPDX-License-Identifier: Apache-2.0
+"""usage: bench.py [--pairs N] [--migrations N] [--rounds N] [--json FILE] [SECTION...]
+A QEMU guest's live migration with our volumes beside shared storage and beside a full mirror of its
+disk, interleaved in one run. Without KVM: ratios count, times do not."""
+
+import argparse
+import json
+import time
+
+from contenders import Mirror, Ours, Shared
+from lab import Failed, Lab, expect, wait_until
+from measure import first_after, longest_gap, median, quantile, window
+
+WARM_S = 4.0
+TAIL_S = 3.0
+HOT_MIB = 64
+
+
+class Table:
+    def __init__(self):
+        self.rows, self.runs = [], []
+
+    def row(self, what, ours, baseline="", ratio=None, target="", n=0):
+        self.rows.append({"what": what, "ours": ours, "baseline": baseline, "ratio": ratio,
+                          "target": target, "runs": n})
+        shown = f"{ratio:7.3f}x" if ratio is not None else ""
+        print(f"  {what:<52} {ours:>22}  {baseline:>30}  {shown:>9}  {target}  (n={n})", flush=True)
+
+
+def ms(seconds):
+    return "-" if seconds is None else f"{seconds * 1000:.1f} ms"
+
+
+def us(value):
+    return "-" if value is None else f"{value:.0f} us"
+
+
+def over(a, b):
+    return a / b if a is not None and b else None
+
+
+def measured(contender):
+    """One migration of a machine that has been doing I/O, and what its guest noticed."""
+    expect(contender.machine.life.running(), f"{contender.name}: the guest runs")
+    time.sleep(WARM_S)
+    seen = contender.switch()
+    time.sleep(TAIL_S)
+    records = contender.machine.records()
+    resumed = first_after(records, seen["to"])
+    seen.update({
+        "switch_s": seen["device"] - seen["pre_switchover"],
+        "stop_to_resume_s": seen["resume"] - seen["stop"],
+        "request_to_resume_s": seen["resume"] - seen["request"],
+        "gap_s": longest_gap(records, seen["request"], seen["resume"] + 1.0) if resumed else None,
+        "first_io_s": resumed and resumed - seen["resume"],
+        "before": window(records, seen["request"] - WARM_S, seen["request"]),
+        "during_ram": window(records, seen["ram"], seen["stop"]),
+        "after": window(records, resumed, resumed + 1.0) if resumed else {}})
+    expect(resumed, f"{contender.name}: no request of the guest ended within {TAIL_S:.0f} s of "
+                    f"its resumption")
+    contender.machine.expect_clean()
+    return seen
+
+
+class Bench:
+    def __init__(self, options):
+        self.options, self.table = options, Table()
+        self.lab = Lab()
+        self.lab.start_cluster(coordinator='[policy]\nhold = "2s"\n')
+        self.failed = {}
+
+    def run(self, contender):
+        """A measured migration; None when it failed, which is counted and ends the machine."""
+        try:
+            seen = measured(contender)
+        except Failed as why:
+            self.failed.setdefault(contender.name, []).append(str(why))
+            print(f"  FAILED {contender.name}: {why}", flush=True)
+            return None
+        kept = {key: value for key, value in seen.items() if key != "task"}
+        self.table.runs.append(dict(kept, contender=contender.name))
+        return seen
+
+    def boot(self, contender):
+        contender.machine.boot("a")
+        return contender
+
+    # -- sections ----------------------------------------------------------------------------------
+
+    def pairs(self):
+        """Ours, announced beforehand, against shared storage; there and back, in turn."""
+        contenders = [self.boot(Ours(self.lab, "ours", 256, IO_HOT_MIB=HOT_MIB))]
+        contenders[0].pause()
+        contenders.append(self.boot(Shared(self.lab, "shared", 256, IO_HOT_MIB=HOT_MIB)))
+        contenders[1].pause()
+        got = {"ours": [], "shared": []}
+        for pair in range(self.options.pairs):
+            for one in contenders if pair % 2 == 0 else reversed(contenders):
+                one.go_on()
+                seen = self.run(one)
+                expect(seen, f"{one.name} goes on")
+                got[one.name].append(seen)
+                one.pause()
+        for one in contenders:
+            one.go_on()
+            one.machine.verify()
+            one.end()
+        self.compare(got["ours"], got["shared"], "shared")
+        self.alone(got["ours"])
+        return got
+
+    def compare(self, ours, theirs, name):
+        n = min(len(ours), len(theirs))
+        wanted = {"shared": {"stop_to_resume_s": "<= 1.05x", "gap_s": "<= 1.10x",
+                             "request_to_resume_s": ""},
+                  "mirror 1 GiB": {"gap_s": "<= 0.50x", "request_to_resume_s": "<= 0.10x"},
+                  "mirror 8 GiB": {"gap_s": "<= 0.50x", "request_to_resume_s": "<= 0.02x"}}[name]
+        words = {"stop_to_resume_s": "STOP to RESUME", "gap_s": "guest's longest gap",
+                 "request_to_resume_s": "request to running at the destination"}
+        for key, target in wanted.items():
+            a, b = (median([x[key] for x in xs]) for xs in (ours, theirs))
+            self.table.row(words[key], ms(a), f"{name}: {ms(b)}", over(a, b), target, n)
+        a, b = (median([x["wire_bytes"] for x in xs]) for xs in (ours, theirs))
+        self.table.row("bytes on the wire in that time", f"{a / 1e6:.1f} MB",
+                       f"{name}: {b / 1e6:.1f} MB", over(a, b), "", n)
+        a, b = (median([over(x["during_ram"]["iops"], x["before"]["iops"]) for x in xs])
+                for xs in (ours, theirs))
+        self.table.row("guest IOPS during the RAM copy, of before", f"{a:.2f}", f"{name}: {b:.2f}",
+                       over(a, b), ">= 0.50" if name == "shared" else "", n)
+
+    def alone(self, ours):
+        switches = [x["switch_s"] for x in ours]
+        n = len(ours)
+        self.table.row("flip's share (pre-switchover to continue), p50", ms(median(switches)), "",
+                       None, "<= 1.5 ms", n)
+        self.table.row("the same, p99", ms(quantile(switches, 0.99)), "", None, "<= 10 ms", n)
+        extra = median([x["wire_bytes"] - x["ram_bytes"] for x in ours])
+        ram = median([x["ram_bytes"] for x in ours])
+        self.table.row("bytes on the wire beyond RAM, of the hot set", f"{extra / 1e6:.2f} MB",
+                       f"RAM {ram / 1e6:.1f} MB, hot set {HOT_MIB} MiB", extra / (HOT_MIB << 20),
+                       "<= 0.01x", n)
+
+    def mirror(self):
+        """Ours against a full mirror of 1 GiB (every round) and 8 GiB (once)."""
+        for gib, rounds in ((1, self.options.rounds), (8, 1)):
+            ours, theirs = [], []
+            for i in range(rounds):
+                for kind, got in ((Ours, ours), (Mirror, theirs)):
+                    name = f"{kind.__name__.lower()}{gib}g{i}"
+                    one = self.boot(kind(self.lab, name, gib << 10, IO_HOT_MIB=HOT_MIB))
+                    seen = self.run(one)
+                    if seen:
+                        got.append(seen)
+                    one.end()
+            if ours and theirs:
+                self.compare(ours, theirs, f"mirror {gib} GiB")
+
+    def preposition(self):
+        """Guest IOPS while the hot set is copied to a host that has nothing of the volume."""
+        shares = []
+        for i in range(self.options.rounds):
+            one = self.boot(Ours(self.lab, f"fresh{i}", 256, IO_HOT_MIB=HOT_MIB))
+            self.learn(one, HOT_MIB)
+            begin = time.time()
+            time.sleep(WARM_S)
+            asked = time.time()
+            one.prepare("b")
+            moved = time.time()
+            time.sleep(0.5)
+            records = one.machine.records()
+            before, during = window(records, begin, asked), window(records, asked, moved)
+            shares.append(over(during["iops"], before["iops"]))
+            self.table.runs.append({"contender": "preposition", "before": before, "during": during,
+                                    "seconds": moved - asked})
+            one.end()
+        self.table.row("guest IOPS while extents are pre-positioned, of before",
+                       f"{median(shares):.2f}", "", None, ">= 0.90", len(shares))
+
+    def learn(self, one, hot_mib):
+        """Until the forecast knows the hot set."""
+        def known():
+            forecast = self.lab.ask("hot", one.volume, "--top", "1000")["forecast"]
+            used = [x for x in forecast.get("extents", [])
+                    if x.get("reads", 0) + x.get("writes", 0) > 0]
+            return len(used) >= hot_mib * 0.9
+
+        wait_until(120, f"the forecast of {one.volume} knows the hot set", known, pause=1.0)
+
+    def promise(self):
+        """Promised blackouts against what came true, and the flip's share over many migrations."""
+        one = self.boot(Ours(self.lab, "promised", 128, IO_HOT_MIB=16))
+        self.learn(one, 16)
+        switches, within, promised = [], 0, 0
+        for _ in range(self.options.migrations):
+            seen = self.run(one)
+            expect(seen, "the migration succeeded")
+            switches.append(seen["switch_s"])
+            said = seen["task"].get("promised", {})
+            if int(said.get("blackoutHighUs", 0)) > 0:
+                promised += 1
+                came = seen["stop_to_resume_s"] * 1e6
+                within += int(said["blackoutLowUs"]) <= came <= int(said["blackoutHighUs"])
+        one.machine.verify()
+        one.end()
+        self.table.row("flip's share over many migrations, p50", ms(median(switches)), "", None,
+                       "<= 1.5 ms", len(switches))
+        self.table.row("the same, p99", ms(quantile(switches, 0.99)), "", None, "<= 10 ms",
+                       len(switches))
+        self.table.row("blackouts within the promised interval",
+                       f"{within} of {promised}", "", over(within, promised), ">= 0.90x", promised)
+
+    def remote(self):
+        """The first second after the flip, when what stayed behind is 2 ms away."""
+        self.lab.delay_peers(2)
+        p50, mean = [], []
+        for i in range(self.options.rounds):
+            one = self.boot(Ours(self.lab, f"remote{i}", 256, IO_HOT_MIB=HOT_MIB))
+            self.learn(one, HOT_MIB)
+            seen = self.run(one)
+            if seen:
+                p50.append(over(seen["after"]["read_p50_us"], seen["before"]["read_p50_us"]))
+                mean.append(over(seen["after"]["read_mean_us"], seen["before"]["read_mean_us"]))
+            one.end()
+        for name, got, target in (("p50", p50, "<= 1.20x"), ("mean", mean, "<= 1.50x")):
+            self.table.row(f"guest's reads, first second after the flip, {name}, of before", "", "",
+                           median(got), target, len(got))
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--pairs", type=int, default=10)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--migrations", type=int, default=50)
+    parser.add_argument("--json", help="also write rows and single runs there")
+    parser.add_argument("sections", nargs="*")
+    options = parser.parse_args()
+    bench = Bench(options)
+    for name in options.sections or ["pairs", "preposition", "mirror", "promise", "remote"]:
+        print(f"{name}: {getattr(bench, name).__doc__}", flush=True)
+        getattr(bench, name)()
+    for name, why in bench.failed.items():
+        print(f"  {name}: {len(why)} runs failed: {why[0]}")
+    if options.json:
+        with open(options.json, "w") as f:
+            json.dump({"rows": bench.table.rows, "runs": bench.table.runs,
+                       "failed": bench.failed}, f, indent=1)
+
+
+if __name__ == "__main__":
+    main()

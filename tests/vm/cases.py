@@ -1,0 +1,265 @@
+# SPDX-License-Identifier: Apache-2.0
+"""usage: cases.py [tool|foreshift] [NAME...]
+A guest that writes and verifies all the time migrates between two hosts, cleanly and with something
+killed, cut or cancelled on the way. After each case: one running guest, one primary, every stamp as
+it was written."""
+
+import sys
+import threading
+import time
+
+from lab import Failed, Lab, expect, wait_until
+from machine import Machine
+from switchover import Aborted, ForeshiftDriven, Switchover
+
+MIB = 64
+SLOW = 12 << 20  # bytes a second of RAM, so that there is time to break something
+
+
+class World:
+    """The cluster, and the machine that the cases hand on to each other."""
+
+    def __init__(self):
+        self.lab = Lab()
+        self.lab.start_cluster()
+        self.machine, self.volumes = None, []
+        self.driver = Switchover
+
+    def fresh(self, name, volumes, place="a", homes="ab", replicas=2):
+        """A machine of its own, its volumes filled; the former one ends."""
+        if self.machine:
+            self.machine.end()
+        for volume in volumes:
+            self.lab.filled_volume(volume, MIB, place, homes, replicas)
+        self.volumes = list(volumes)
+        self.machine = Machine(self.lab, name, self.volumes, memory_mib=112, IO_HOT_MIB=16,
+                               IO_FILLED=2, IO_RATE=1500)
+        self.machine.boot(place)
+
+    @property
+    def place(self):
+        return self.machine.life.place
+
+    @property
+    def other(self):
+        return "b" if self.place == "a" else "a"
+
+    def migrate(self, on_phase=lambda phase: None, **how):
+        self.under_way = self.driver(self.lab, self.machine, self.volumes, self.other, on_phase)
+        return self.under_way.run(**how)
+
+    def aborts(self, on_phase, **how):
+        """A migration that must not succeed."""
+        before = self.place
+        try:
+            self.migrate(on_phase, **how)
+        except Aborted as why:
+            print(f"   aborted: {str(why)[:110]}")
+        else:
+            raise Failed("the migration succeeded")
+        expect(self.place == before, "the machine is where it was")
+
+    def tries(self, on_phase, **how):
+        """A migration that may end either way. A lost guest is started anew at the owner."""
+        try:
+            self.migrate(on_phase, **how)
+        except Aborted as why:
+            print(f"   aborted: {str(why)[:110]}")
+        else:
+            print("   migrated all the same")
+        if not self.machine.running():
+            self.revive()
+
+    def revive(self):
+        """What the lost guest wrote is there, and a new one goes on with it."""
+        self.machine.stop()
+        self.check_outside()
+        self.machine.boot(self.lab.settled(self.volumes[0]))
+
+    def restart_coordinator(self):
+        self.lab.kill("coordinator")
+        threading.Timer(2, self.lab.start_coordinator).start()
+
+    def check(self):
+        """One running guest that goes on, at the one primary, and everything it wrote is there."""
+        self.machine.goes_on()
+        for volume in self.volumes:
+            self.check_lease(volume, self.place)
+        self.machine.verify()
+
+    def check_lease(self, volume, place):
+        expect(self.lab.settled(volume) == place, f"{volume} belongs to host-{place}")
+        def alone():
+            return [x for x, s in self.lab.states(volume).items() if s == "PRIMARY"] == [place]
+
+        wait_until(10, f"host-{place} alone is primary of {volume}", alone)
+
+    def check_outside(self):
+        """The machine has ended: its volumes, read from outside."""
+        for disk, volume in enumerate(self.volumes):
+            owner = self.lab.settled(volume)
+            print("   " + self.machine.check_outside(disk, volume, owner, MIB))
+
+
+def at(phase, action):
+    """Calls `action` when a migration reaches that phase."""
+    return lambda reached: action() if reached == phase else None
+
+
+def later(action, seconds=1.0):
+    def wait_and_act():
+        time.sleep(seconds)
+        action()
+    return wait_and_act
+
+
+# -- the cases: each begins with a running machine and ends with one ------------------------------
+
+
+def clean_and_back(w):
+    """there, and back at once"""
+    for _ in range(2):
+        times = w.migrate()
+        print(f"   host-{w.place}: stopped for {(times['resume'] - times['stop']) * 1000:.0f} ms")
+    w.check()
+
+
+def target_killed_before_ram(w):
+    """the destination's QEMU is killed before RAM is copied"""
+    w.aborts(at("before-ram", lambda: w.machine.life.kill()))
+    w.check()
+
+
+def target_killed_during_ram(w):
+    """... while RAM is copied"""
+    w.aborts(at("ram", later(lambda: w.machine.life.kill())), bandwidth=SLOW)
+    w.check()
+
+
+def target_killed_after_flip(w):
+    """... at the switchover, when it already has the lease: the lease comes back"""
+    w.aborts(at(w.driver.last_phase, lambda: w.machine.life.kill()))
+    w.check()
+
+
+def target_killed_while_continuing(w):
+    """... when the source has been told to go on: QEMU resumes the source without a lease"""
+    w.tries(at("continued", lambda: w.machine.life.kill()))
+    w.check()
+
+
+def canceled_by_user(w):
+    """migrate_cancel while RAM is copied"""
+    source = w.machine.life
+    w.aborts(at("ram", later(lambda: source.qmp.command("migrate_cancel"))), bandwidth=SLOW)
+    w.check()
+
+
+def agent_killed(w):
+    """the destination's agent is killed while RAM is copied, and starts again"""
+    agent, to = f"agent-{w.other}", w.other
+
+    def kill():
+        w.lab.kill(agent)
+        w.lab.start_agent(to)
+
+    w.tries(at("ram", later(kill)), bandwidth=SLOW)
+    w.check()
+
+
+def coordinator_killed(w):
+    """the coordinator is killed at pre-switchover; it is back two seconds later"""
+    w.tries(at("paused", lambda: w.restart_coordinator()))
+    w.check()
+
+
+def coordinator_killed_during_flip(w):
+    """... while it flips the lease"""
+    w.tries(at("paused", lambda: threading.Timer(0.03, w.restart_coordinator).start()))
+    w.check()
+
+
+def link_cut(w):
+    """the link is cut while RAM is copied, and comes back"""
+    to = w.other
+
+    def cut():
+        w.lab.link(to, "down")
+        time.sleep(4)
+        w.lab.link(to, "up")
+    w.tries(at("ram", later(cut)), bandwidth=SLOW)
+    w.check()
+
+
+def interrupted(w):
+    """Ctrl-C while RAM is copied"""
+    w.aborts(at("ram", later(lambda: w.under_way.interrupt())), bandwidth=SLOW)
+    w.check()
+
+
+def driver_killed(w):
+    """`foreshift migrate` is killed while the guest is stopped; --recover finds out"""
+    w.tries(at("paused", lambda: w.under_way.process.kill()))
+    w.check()
+
+
+def guest_reset(w):
+    """the guest resets itself while RAM is copied"""
+    source = w.machine.life
+    w.migrate(at("ram", later(lambda: source.qmp.command("system_reset"))), bandwidth=SLOW)
+    w.check()
+
+
+def source_killed(w):
+    """the source's QEMU is killed while RAM is copied: the guest is lost, its disk is not"""
+    source = w.machine.life
+    w.aborts(at("ram", later(source.kill)), bandwidth=SLOW)
+    expect(w.machine.running() == [], "no guest is left")
+    owner = w.lab.settled(w.volumes[0])
+    w.check_lease(w.volumes[0], owner)
+    w.revive()
+    w.check()
+
+
+def two_volumes(w):
+    """two volumes of one machine"""
+    w.fresh("two", ["vm2-root", "vm2-data"])
+    w.migrate()
+    w.check()
+
+
+TOOL = [clean_and_back, target_killed_during_ram, target_killed_after_flip,
+        target_killed_while_continuing, coordinator_killed_during_flip]
+FORESHIFT = [clean_and_back, target_killed_before_ram, target_killed_during_ram,
+             target_killed_after_flip, target_killed_while_continuing, canceled_by_user,
+             interrupted, driver_killed, agent_killed, coordinator_killed, link_cut, guest_reset,
+             source_killed, two_volumes]
+
+
+def main():
+    wanted = sys.argv[1:]
+    drivers = [x for x in ("tool", "foreshift") if x in wanted] or ["tool", "foreshift"]
+    wanted = [x for x in wanted if x not in drivers]
+    unknown = set(wanted) - {x.__name__ for x in TOOL + FORESHIFT}
+    expect(not unknown, f"no case {unknown}")
+    world = World()
+    began = time.monotonic()
+    world.fresh("one", ["vm1"])
+    print(f"-- the guest is up after {time.monotonic() - began:.0f} s", flush=True)
+    for driver in drivers:
+        world.driver = {"tool": Switchover, "foreshift": ForeshiftDriven}[driver]
+        for case in TOOL if driver == "tool" else FORESHIFT:
+            if wanted and case.__name__ not in wanted:
+                continue
+            began = time.monotonic()
+            print(f"-- {driver}: {case.__doc__.splitlines()[0]}", flush=True)
+            case(world)
+            print(f"   {case.__name__}: {time.monotonic() - began:.1f} s", flush=True)
+    world.machine.stop()
+    world.check_outside()
+    world.machine.end()
+    print("done")
+
+
+if __name__ == "__main__":
+    main()
