@@ -22,6 +22,7 @@ http::json_api offered_verbs() {
   control::volume_verbs::each(offer);
   control::insight_verbs::each(offer);
   control::task_verbs::each(offer);
+  control::herald_verbs::each(offer);
   control::events_verbs::each(offer);
   control::directory_verbs::each(offer);
   control::doctor_verbs::each(offer);

@@ -124,9 +124,21 @@ void add_volume(metric_list& out, schema::VolumeInfo::Reader volume) {
             of);
 }
 
+/// Promises of VMs' migrations, among the tasks that are still known.
+void add_calibration(metric_list& out, schema::Calibration::Reader x) {
+  out.gauge("foreshift_vm_promises", "Migrations of VMs with a promised blackout.",
+            x.getMigrations());
+  out.gauge("foreshift_vm_promises_kept", "Those whose blackout was within the promise.",
+            x.getWithin());
+  out.gauge("foreshift_vm_blackout_seconds", "Median blackout of migrated VMs.",
+            number(x.getBlackoutUs()) / 1e6);
+  out.gauge("foreshift_vm_flip_seconds", "Median share of the flip in it.",
+            number(x.getSwitchUs()) / 1e6);
+}
+
 using reply = std::function<void(result<http::page>)>;
 
-/// Three questions, one after the other; the first that fails is the page's failure.
+/// Questions, one after the other; the first that fails is the page's failure.
 template <class Request, class Reply, class Next>
 void ask(const door::service& service, const door::peer& from, const reply& answer, Next next) {
   service(door::wrap(packet<Request>{}), from,
@@ -142,13 +154,14 @@ void ask(const door::service& service, const door::peer& from, const reply& answ
 } // namespace
 
 std::string metrics_text(schema::Status::Reader status, schema::Hosts::Reader hosts,
-                         schema::Volumes::Reader volumes) {
+                         schema::Volumes::Reader volumes, schema::Calibration::Reader promises) {
   metric_list out;
   add_cell(out, status);
   for (auto host : hosts.getHosts())
     add_host(out, host);
   for (auto volume : volumes.getVolumes())
     add_volume(out, volume);
+  add_calibration(out, promises);
   return out.text();
 }
 
@@ -157,8 +170,12 @@ http::page_maker metrics_page(door::service service) {
     ask<schema::StatusGet, schema::Status>(service, from, answer, [=](const auto& status) {
       ask<schema::HostList, schema::Hosts>(service, from, answer, [=](const auto& hosts) {
         ask<schema::VolumeList, schema::Volumes>(service, from, answer, [=](const auto& volumes) {
-          answer(http::page{"text/plain; version=0.0.4; charset=utf-8",
-                            metrics_text(status.read(), hosts.read(), volumes.read())});
+          ask<schema::CalibrationGet, schema::Calibration>(
+              service, from, answer, [=](const auto& promises) {
+                answer(http::page{
+                    "text/plain; version=0.0.4; charset=utf-8",
+                    metrics_text(status.read(), hosts.read(), volumes.read(), promises.read())});
+              });
         });
       });
     });

@@ -12,7 +12,7 @@ namespace foreshift {
 /// with "foreshift_"; base units are seconds and bytes; counters are totals since a data plane's
 /// start.
 std::string metrics_text(schema::Status::Reader status, schema::Hosts::Reader hosts,
-                         schema::Volumes::Reader volumes);
+                         schema::Volumes::Reader volumes, schema::Calibration::Reader promises);
 
 /// The page of it: asks `service` on behalf of whoever wants the page.
 http::page_maker metrics_page(door::service service);

@@ -173,7 +173,7 @@ struct vm_tool {
       out.setStage(stage);
       auto account = out.initAccount();
       account.setBlackoutUs(40'000);
-      account.setTotalUs(2'000'000);
+      account.setTotalUs(2'000'000 + id); // no two are alike
       account.setOutcome("runs there");
     });
   }
