@@ -161,7 +161,7 @@ std::vector<std::string> forecast_engine::arms() const {
       out.emplace_back(each->name());
   if (learned_)
     out.emplace_back("lstm");
-  out.insert(out.end(), {"table", "fitted"});
+  out.insert(out.end(), {"table", "fitted", "trees"});
   return out;
 }
 
@@ -174,7 +174,7 @@ std::vector<std::uint32_t> forecast_engine::choose_by(const std::string& arm,
   if (found < now.scores.size())
     values = std::move(now.scores[found]);
   else
-    values = arm == "table" ? main.by_table(now.levels) : main.expect(now, share_kind::total);
+    values = main.by_arm(arm, now.levels);
   std::vector<std::uint32_t> out;
   for (auto place : hottest_first(ranking{values}.top(count), values))
     out.push_back(now.extents[place]);

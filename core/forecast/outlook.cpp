@@ -16,13 +16,13 @@ namespace {
 constexpr double margin = 0.02;  ///< By which another arm must beat the fit to lead.
 constexpr double judged_min = 3; ///< Verdicts before anyone but the fit leads.
 constexpr double memory = 0.9;   ///< Of verdicts, per horizon.
-constexpr float fade = 0.97f;    ///< Of a lesson's weight, per lesson.
+constexpr float fade = 0.99f;    ///< Of a lesson's weight, per lesson.
 constexpr float share_max = 6;   ///< Of what a lesson tells of one extent: the very hot are known.
 constexpr std::size_t lesson_rows_max = 49'152;
 constexpr int fit_every = 2;
 
 // Arms beside the experts, in this order.
-constexpr std::size_t merged_arms = 3; // table, fitted, chosen
+constexpr std::size_t merged_arms = 4; // table, fitted, trees, chosen
 
 std::vector<std::array<std::uint8_t, 2>> pairs_of(const std::vector<std::string>& experts) {
   auto place = [&](std::string_view name) {
@@ -42,20 +42,20 @@ std::vector<std::array<std::uint8_t, 2>> pairs_of(const std::vector<std::string>
 outlook::outlook(const outlook_options& options, std::vector<std::string> experts,
                  std::vector<bool> ranks)
     : options_(options), names_(std::move(experts)), ranks_(std::move(ranks)),
-      fit_(names_.size(), pairs_of(names_)), table_(names_.size()),
-      arms_(names_.size() + merged_arms) {
+      fit_(names_.size(), pairs_of(names_)), trees_(names_.size(), options.horizon_ms),
+      table_(names_.size()), arms_(names_.size() + merged_arms) {
   FORESHIFT_ENSURE(names_.size() + merged_arms <= 32); // one bit each
-  for (auto name : {"table", "fitted", "chosen"})
+  for (auto name : {"table", "fitted", "trees", "chosen"})
     names_.emplace_back(name);
 }
 
 std::size_t outlook::lead() const {
-  auto fitted = ranks_.size() + 1;
+  auto trees = arm_of_trees();
   if (judged_ < judged_min)
-    return fitted;
+    return trees;
   auto best = std::max_element(arms_.begin(), arms_.end() - 1) - arms_.begin();
   auto lead = static_cast<std::size_t>(best);
-  return arms_[lead] > arms_[fitted] + margin ? lead : fitted;
+  return arms_[lead] > arms_[trees] + margin ? lead : trees;
 }
 
 std::vector<float> outlook::by_table(const level_columns& levels) const {
@@ -93,15 +93,19 @@ std::vector<float> outlook::expect(const candidates& now) const {
   if (judged_ == 0)
     return first_guess(now);
   auto lead = this->lead();
-  auto fitted = fit_.expect(now.levels, share_kind::total);
-  if (lead == ranks_.size() + 1)
-    return fitted;
-  if (lead == ranks_.size())
-    return by_table(now.levels);
-  // Another leads: its levels come first, the fit decides within one.
-  for (std::size_t row = 0; row < fitted.size(); ++row)
-    fitted[row] = table_[lead][now.levels[lead][row]] + 0.01f * fitted[row];
-  return fitted;
+  if (lead >= ranks_.size())
+    return by_arm(names_[lead], now.levels);
+  // An expert leads: its levels come first, the trees decide within one.
+  auto out = trees_.expect(now.levels);
+  for (std::size_t row = 0; row < out.size(); ++row)
+    out[row] = table_[lead][now.levels[lead][row]] + 0.01f * out[row];
+  return out;
+}
+
+std::vector<float> outlook::by_arm(const std::string& arm, const level_columns& levels) const {
+  if (arm == "table")
+    return by_table(levels);
+  return arm == "trees" ? trees_.expect(levels) : fit_.expect(levels, share_kind::total);
 }
 
 void outlook::start(std::int64_t now_ms, const candidates& now,
@@ -114,7 +118,8 @@ void outlook::start(std::int64_t now_ms, const candidates& now,
   };
   mark(ranking{by_table(now.levels)}.top(budget), ranks_.size());
   mark(ranking{fit_.expect(now.levels, share_kind::total)}.top(budget), ranks_.size() + 1);
-  mark(chosen, ranks_.size() + 2);
+  mark(ranking{trees_.expect(now.levels)}.top(budget), arm_of_trees());
+  mark(chosen, ranks_.size() + 3);
   auto promised = promise(now, chosen);
   auto moved = renew(now, chosen);
   trials_.emplace_back(now_ms + options_.horizon_ms, now.extents, now.levels, picks, budget,
@@ -194,20 +199,40 @@ void outlook::learn(trial::outcome result) {
   for (auto& each : lessons_)
     each.weight *= fade;
   lessons_.push_back(std::move(learnt));
-  std::size_t rows = 0, kept = lessons_.size();
-  while (kept > 0 && (rows += lessons_[kept - 1].rows()) <= lesson_rows_max)
-    --kept;
-  if (kept > 0 && kept < lessons_.size())
-    lessons_.erase(lessons_.begin(), lessons_.begin() + static_cast<std::ptrdiff_t>(kept));
+  thin_out();
   if (++unfitted_ >= fit_every || lessons_.size() < 8) {
     fit_.learn(lessons_);
+    trees_.learn(lessons_);
     unfitted_ = 0;
+  }
+}
+
+/// Makes room: of the lessons the one goes whose neighbours lie closest for its age, so that recent
+/// times stay dense and a few old ones remain.
+void outlook::thin_out() {
+  constexpr double soft_ms = 3600e3;
+  std::size_t rows = 0;
+  for (auto& each : lessons_)
+    rows += each.rows();
+  while (rows > lesson_rows_max && lessons_.size() > 2) {
+    auto now = lessons_.back().end_ms;
+    auto closeness = [&](std::size_t i) {
+      auto gap = static_cast<double>(lessons_[i + 1].end_ms - lessons_[i - 1].end_ms);
+      return gap / (static_cast<double>(now - lessons_[i].end_ms) + soft_ms);
+    };
+    std::size_t least = 1;
+    for (std::size_t i = 2; i + 1 < lessons_.size(); ++i)
+      if (closeness(i) < closeness(least))
+        least = i;
+    rows -= lessons_[least].rows();
+    lessons_.erase(lessons_.begin() + static_cast<std::ptrdiff_t>(least));
   }
 }
 
 void outlook::save(byte_writer& out) const {
   out.put(options_.horizon_ms);
   fit_.save(out);
+  trees_.save(out);
   for (auto& each : table_)
     for (auto value : each)
       out.put(value);
@@ -219,6 +244,7 @@ void outlook::save(byte_writer& out) const {
 
 void outlook::load(byte_reader& in) {
   fit_.load(in);
+  trees_.load(in);
   for (auto& each : table_)
     for (auto& value : each) {
       value = in.get<float>();

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "core/forecast/calibration.hpp"
+#include "core/forecast/forest.hpp"
 #include "core/forecast/ledger.hpp"
 #include "core/forecast/trial.hpp"
 
@@ -31,8 +32,9 @@ struct outlook_options {
 };
 
 /// The calibrated merge for one horizon. Every expert is an arm; so are a table of what each
-/// expert's levels were worth lately (`table`) and the joint fit (`fitted`). A guard follows the
-/// arm whose choices did best lately, the fit unless another is clearly better. One thread.
+/// expert's levels were worth lately (`table`), a log-linear fit (`fitted`) and boosted trees
+/// (`trees`). A guard follows the arm whose choices did best lately, the trees unless another is
+/// clearly better. One thread.
 class outlook {
 public:
   outlook(const outlook_options& options, std::vector<std::string> experts,
@@ -56,6 +58,8 @@ public:
 
   /// Expected share by what each expert's levels were worth lately, experts weighed by record.
   std::vector<float> by_table(const level_columns& levels) const;
+  /// Expected share as a merged arm sees it: `table`, `fitted` or `trees`.
+  std::vector<float> by_arm(const std::string& arm, const level_columns& levels) const;
 
   const ledger& records() const { return ledger_; }
   /// Mean share of the clairvoyant choice per arm, lately.
@@ -75,11 +79,14 @@ private:
   double promise(const candidates& now, std::span<const std::uint32_t> chosen) const;
   double renew(const candidates& now, std::span<const std::uint32_t> chosen);
   void learn(trial::outcome result);
+  void thin_out();
+  std::size_t arm_of_trees() const { return ranks_.size() + 2; }
 
   outlook_options options_;
   std::vector<std::string> names_; ///< Experts, then the merged arms.
   std::vector<bool> ranks_;
   calibration fit_;
+  forest trees_;
   std::vector<std::array<float, rank_levels>> table_; ///< Decayed mean share per expert and level.
   std::vector<double> arms_;
   double judged_ = 0; ///< Decayed number of verdicts.

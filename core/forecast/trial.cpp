@@ -110,10 +110,11 @@ trial::outcome trial::finish(std::size_t arms) const {
   return out;
 }
 
-/// Candidates that nobody chose and nothing touched are many and alike: one in four stands for all.
+/// Candidates that nobody chose and nothing touched are many and alike: one in 16 stands for all.
 bool trial::worth_learning(std::size_t row) const {
   auto& it = rows_[row];
-  return it.reads + it.writes > 0 || it.picks != 0 || extents_[row] * 0x9e3779b1u >> 30 == 0;
+  auto draw = (extents_[row] + static_cast<std::uint32_t>(end_ms_ / 1000)) * 0x9e3779b1u;
+  return it.reads + it.writes > 0 || it.picks != 0 || draw >> 28 == 0;
 }
 
 lesson trial::learn(const trial::sums& best) const {
@@ -131,7 +132,7 @@ lesson trial::learn(const trial::sums& best) const {
     out.total.push_back(static_cast<float>(share(it, best) * budget_));
     out.reads.push_back(it.reads * scale(best.reads));
     out.writes.push_back(it.writes * scale(best.writes));
-    out.stands_for.push_back(idle ? 4 : 1);
+    out.stands_for.push_back(idle ? 16 : 1);
   }
   for (auto& column : levels_) {
     auto& to = out.levels.emplace_back();

@@ -3,9 +3,9 @@
 #include "core/volume/plane_service.hpp"
 
 #include "core/base/log.hpp"
+#include "core/volume/hold_gate.hpp"
 
 #include <algorithm>
-#include <thread>
 
 namespace foreshift {
 
@@ -54,9 +54,9 @@ result<void> plane_service::settle_unclean(plane_volume& volume, schema::PlaneTa
   auto patience = std::chrono::milliseconds{in.getTimeoutMs() == 0 ? 5000 : in.getTimeoutMs()};
   if (auto equal = reconcile(volume, *placement, in.getEpoch(), patience); !equal)
     return equal;
-  std::chrono::nanoseconds since{plane_.clock().monotonic_ns() - promoted_ns};
-  if (!placement->lost().empty() && since < read_lease_over)
-    std::this_thread::sleep_for(read_lease_over - since);
+  if (!placement->lost().empty())
+    hold_gate{plane_.clock()}.wait(promoted_ns + std::chrono::nanoseconds{read_lease_over}.count(),
+                                   [] { return false; });
   return {};
 }
 
