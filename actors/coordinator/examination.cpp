@@ -89,15 +89,15 @@ void examination_state::meet(const world_ptr& now) {
   for (auto& [id, volume] : now->volumes)
     seen_.volumes.emplace(id, volume->facts);
   std::deque<job> visits;
-  for (auto& [name, entry] : now->hosts) {
-    auto& host = seen_.hosts[name];
+  for (auto& [host_name, entry] : now->hosts) {
+    auto& host = seen_.hosts[host_name];
     host.address = entry->address;
     host.up = entry->up;
     host.draining = entry->draining;
     host.version = entry->version;
     if (!entry->up)
       continue;
-    visits.push_back([this, which = name](std::function<void()> done) {
+    visits.push_back([this, which = host_name](std::function<void()> done) {
       seen_.hosts[which].asked_ms = clock_.wall_ms();
       ask(which, questions(*world_, which), [this, which, done](auto& got) {
         auto& at = seen_.hosts[which];
@@ -109,7 +109,7 @@ void examination_state::meet(const world_ptr& now) {
         done();
       });
     });
-    visits.push_back([this, which = name](std::function<void()> done) {
+    visits.push_back([this, which = host_name](std::function<void()> done) {
       ask(which, lease::plane_status(0), [this, which, done](auto& got) {
         auto& at = seen_.hosts[which];
         if (auto told = lease::as<schema::PlaneStatus>(got))
@@ -125,11 +125,11 @@ void examination_state::meet(const world_ptr& now) {
 
 void examination_state::take_inventories() {
   std::deque<job> all;
-  for (auto& [name, host] : seen_.hosts)
+  for (auto& [host_name, host] : seen_.hosts)
     if (host.plane)
       for (auto row : host.plane->read().getVolumes())
         if (auto id = row.getId(); seen_.volumes.contains(id))
-          all.push_back([this, id, which = name](std::function<void()> done) {
+          all.push_back([this, id, which = host_name](std::function<void()> done) {
             take_inventory(id, which, std::move(done));
           });
   do_all(std::move(all), [this] { weigh_gaps(); });
