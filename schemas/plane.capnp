@@ -14,6 +14,8 @@ struct PlaneConfigure {
   # -> Done. Creates or updates what this host knows of a volume and of its peers; durable.
   spec  @0 :Volume.VolumeSpec;
   peers @1 :List(Volume.HostAddress);
+  expectMs @2 :UInt32;
+    # so long clients may connect here although the volume is not attached here: it is announced
 }
 
 struct PlaneForget {

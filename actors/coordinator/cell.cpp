@@ -10,6 +10,7 @@
 #include "actors/coordinator/directory.hpp"
 #include "actors/coordinator/doctor.hpp"
 #include "actors/coordinator/events.hpp"
+#include "actors/coordinator/herald.hpp"
 #include "actors/coordinator/mender.hpp"
 
 #include <caf/actor_system.hpp>
@@ -60,6 +61,10 @@ cell spawn_cell(caf::actor_system& system, std::shared_ptr<store> keeper, agent_
   x.mender = system.spawn<mender>(patients, clock, rules);
   caf::anon_send(x.membership, subscribe{watcher_actor{x.mender}});
   caf::anon_send(x.catalog, subscribe{watcher_actor{x.mender}});
+  x.herald =
+      system.spawn<herald>(herald_parts{x.authority, x.membership, x.board, x.events}, clock);
+  caf::anon_send(x.membership, subscribe{watcher_actor{x.herald}});
+  caf::anon_send(x.catalog, subscribe{watcher_actor{x.herald}});
   x.doctor = system.spawn<doctor>(doctor_parts{x.membership, x.conductor, x.events}, clock,
                                   options.version, options.tls);
   return x;
@@ -75,6 +80,7 @@ router cell::routes(const std::string& version) const {
       .serve<volume_verbs>(catalog, people)
       .serve<insight_verbs>(board, people)
       .serve<task_verbs>(conductor, people, task_timeout)
+      .serve<herald_verbs>(herald, people)
       .serve<events_verbs>(events, people, events_timeout)
       .serve<directory_verbs>(directory, people)
       .serve<doctor_verbs>(doctor, people, doctor_timeout)
@@ -97,6 +103,7 @@ router cell::routes(const std::string& version) const {
 
 void cell::stop() {
   auto end = [](const auto& whom) { caf::anon_send_exit(whom, caf::exit_reason::user_shutdown); };
+  end(herald);
   end(doctor);
   end(mender);
   end(directory);

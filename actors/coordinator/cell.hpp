@@ -31,6 +31,7 @@ struct cell {
   proposals_actor balancer;
   directory_actor directory;
   mender_actor mender;
+  herald_actor herald;
   doctor_actor doctor;
 
   /// What the door serves: agents report, tools ask. `version` is for Ping.

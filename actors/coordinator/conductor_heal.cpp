@@ -246,7 +246,7 @@ void conductor_state::reattach(const volume_entry& x) {
   auto& opened = open_task(std::move(again));
   note("warning", "volume " + x.name(),
        fmt::format("host {} does not serve its lease any more; promoting it again", opened.to));
-  start_flip(opened, false, true,
+  start_flip(opened, flip_kind::reattach,
              [this, id = opened.id](finish_ptr how) { end_task(id, how, how->why); });
 }
 

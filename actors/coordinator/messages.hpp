@@ -6,6 +6,7 @@
 #include "core/lease/machine.hpp"
 #include "core/plan/planner.hpp"
 #include "core/store/store.hpp"
+#include "core/vm/promise.hpp"
 #include "schemas/affinity.capnp.h"
 #include "schemas/agent.capnp.h"
 #include "schemas/api.capnp.h"
@@ -124,12 +125,19 @@ struct section_left {
 struct run_note {
   std::uint64_t run = 0;
   std::string phase;
+  lease::flip_times times;
 };
 struct run_ended {
   std::uint64_t run = 0;
   finish_ptr how;
 };
 struct run_cancel {};
+/// What a held flip is told.
+struct run_word {
+  lease::word what = lease::word::silence;
+};
+/// To a held migration's driver: the flip may be prepared now.
+struct run_arm {};
 struct run_pause_over {
   std::uint64_t id = 0;
 };
@@ -179,6 +187,7 @@ struct world {
 using world_ptr = std::shared_ptr<const world>;
 struct flip_order {
   std::uint64_t task = 0;
+  bool held = false;
 };
 struct stop_moves {
   std::uint64_t volume = 0;
@@ -213,6 +222,17 @@ struct care {
   friend bool operator==(const care&, const care&) = default;
 };
 using care_ptr = std::shared_ptr<const care>;
+/// An announced move of a volume to a host.
+struct intent {
+  std::int64_t by_ms = 0; ///< Wall clock; 0: no hurry.
+  std::int64_t since_ms = 0;
+  bool no_copy = false;
+};
+/// Those to copy for: by volume, then by host.
+using intents = std::map<std::uint64_t, std::map<std::string, intent>>;
+using intents_ptr = std::shared_ptr<const intents>;
+/// VMs' migrations that promises rest on.
+using pasts_ptr = std::shared_ptr<const std::vector<vm_past>>;
 struct activity_request {};
 struct activity {
   std::uint32_t tasks_running = 0;
@@ -246,6 +266,8 @@ FORESHIFT_LOCAL_MESSAGE(foreshift::control::finish_ptr)
 FORESHIFT_LOCAL_MESSAGE(foreshift::control::survey_ptr)
 FORESHIFT_LOCAL_MESSAGE(foreshift::control::cycle_ptr)
 FORESHIFT_LOCAL_MESSAGE(foreshift::control::proposals_ptr)
+FORESHIFT_LOCAL_MESSAGE(foreshift::control::intents_ptr)
+FORESHIFT_LOCAL_MESSAGE(foreshift::control::pasts_ptr)
 FORESHIFT_LOCAL_MESSAGE(foreshift::control::tick)
 FORESHIFT_LOCAL_MESSAGE(foreshift::control::range_request)
 FORESHIFT_LOCAL_MESSAGE(foreshift::control::volume_changed)
@@ -260,6 +282,8 @@ FORESHIFT_LOCAL_MESSAGE(foreshift::control::section_left)
 FORESHIFT_LOCAL_MESSAGE(foreshift::control::run_note)
 FORESHIFT_LOCAL_MESSAGE(foreshift::control::run_ended)
 FORESHIFT_LOCAL_MESSAGE(foreshift::control::run_cancel)
+FORESHIFT_LOCAL_MESSAGE(foreshift::control::run_word)
+FORESHIFT_LOCAL_MESSAGE(foreshift::control::run_arm)
 FORESHIFT_LOCAL_MESSAGE(foreshift::control::run_pause_over)
 FORESHIFT_LOCAL_MESSAGE(foreshift::control::run_due)
 FORESHIFT_LOCAL_MESSAGE(foreshift::control::move_order)

@@ -11,6 +11,7 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
+#include <functional>
 #include <map>
 #include <optional>
 #include <set>
@@ -25,6 +26,7 @@ public:
   explicit fake_hosts(volume_shape shape) : shape_(std::move(shape)) {}
 
   fake_host& at(const std::string& name) { return hosts_[name]; }
+  std::function<void(const std::string& host, std::uint32_t expect_ms)> on_configure;
   std::map<std::string, fake_host>& all() { return hosts_; }
 
   result<door::envelope> deliver(const std::string& name, const door::envelope& request) {
@@ -40,7 +42,11 @@ public:
       REQUIRE(bool(x));
       why = handler(x->read());
     };
-    on.operator()<schema::PlaneConfigure>([](auto) { return std::optional<fault>{}; });
+    on.operator()<schema::PlaneConfigure>([&](auto x) {
+      if (on_configure)
+        on_configure(name, x.getExpectMs());
+      return std::optional<fault>{};
+    });
     on.operator()<schema::PlanePrepare>([&](auto x) { return prepare(host, x); });
     on.operator()<schema::PlaneStandby>([&](auto x) { return stand_by(name, host, x); });
     on.operator()<schema::PlaneTakeover>([&](auto x) { return take_over(name, host, x, reply); });
