@@ -160,3 +160,26 @@ struct Event {
 
 struct ScrubStart { host @0 :Text; full @1 :Bool; }
   # -> Done. Its progress is in Host.plane.scrub.
+
+struct CellExamine {           # -> Diagnosis. Looks at everything a cell relies on.
+  repair  @0 :Bool;            # then do what is safe, and say so
+  version @1 :Text;            # of the tool that asks
+}
+enum Verdict {
+  ok   @0;
+  warn @1;                     # works, but needs somebody's attention
+  fail @2;                     # does not work, or a promise does not hold
+}
+struct Diagnosis {
+  verdict @0 :Verdict;         # the worst of what is not repaired
+  checks  @1 :List(Check);     # a check that found nothing has one line
+}
+struct Check {
+  name     @0 :Text;           # versions, clocks, ports, ...
+  subject  @1 :Text;           # "host a", "volume vm1"; empty: the whole cell
+  verdict  @2 :Verdict;
+  reason   @3 :Text;
+  advice   @4 :Text;           # what to do; empty: nothing
+  repair   @5 :Text;           # what was done about it, or why that failed; empty: nothing
+  repaired @6 :Bool;
+}

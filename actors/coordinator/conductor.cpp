@@ -58,6 +58,7 @@ conductor_actor::behavior_type conductor_state::make_behavior() {
       [this](const loss_order& x) { return lose(x); },
       [this](const return_order& x) { return bring_back(x); },
       [this](const relocate_order& x) { return relocate(x); },
+      [this](const sweep_order& x) { return sweep_now(x); },
       [this](world_request) {
         return std::make_shared<const world>(world{volumes_, hosts_});
       },

@@ -82,6 +82,7 @@ private:
   caf::result<finish_ptr> lose(const loss_order& x);
   caf::result<finish_ptr> bring_back(const return_order& x);
   caf::result<finish_ptr> relocate(const relocate_order& x);
+  caf::result<finish_ptr> sweep_now(const sweep_order& x);
   void answer_with_move(finish_promise reply, const move_order& x);
   void move_elsewhere(finish_promise reply, const relocate_order& x, const std::string& source,
                       const roaring::Roaring& busy);
@@ -138,6 +139,8 @@ private:
   void reattach(const volume_entry& x);
   bool may_retire(const volume_entry& x) const;
   void sweep(const std::string& host, std::uint64_t volume);
+  void launch_sweep(const std::string& host, std::uint64_t volume,
+                    std::function<void(finish_ptr)> then);
   void tell(const std::string& host, door::envelope request);
 
   interface::pointer self_;

@@ -74,7 +74,7 @@ using board_actor =
 ///   From runners: load_order -> facts_ptr, section_left, run_note, run_ended.
 ///   HostDrain, HostRemove: tasks of a host, answered at once.  HostUndrain.
 ///   From migrators and the like: move_order, retire_order, flip_order, and for repair loss_order,
-///   return_order, relocate_order -> how the run ended; world_request;
+///   return_order, relocate_order, sweep_order -> how the run ended; world_request;
 ///   stop_moves: cancel the volume's moves; task_update, task_ended.  tick: heal what was left
 ///   over.
 using task_verbs =
@@ -87,9 +87,9 @@ using conductor_actor = task_verbs::actor::extend<
     asks<facts_ptr, load_order>, takes<section_left>, takes<run_note>, takes<run_ended>,
     asks<finish_ptr, move_order>, asks<finish_ptr, retire_order>, asks<finish_ptr, loss_order>,
     asks<finish_ptr, return_order>, asks<finish_ptr, relocate_order>, asks<finish_ptr, flip_order>,
-    asks<world_ptr, world_request>, takes<run_due>, takes<stop_moves>, takes<task_update>,
-    takes<task_ended>, asks<activity, activity_request>, takes<volume_changed>, takes<host_changed>,
-    takes<tick>>;
+    asks<finish_ptr, sweep_order>, asks<world_ptr, world_request>, takes<run_due>,
+    takes<stop_moves>, takes<task_update>, takes<task_ended>, asks<activity, activity_request>,
+    takes<volume_changed>, takes<host_changed>, takes<tick>>;
 
 /// Hosts one machine and does what it asks.  tick: start.
 using runner_actor = caf::typed_actor<takes<tick>, takes<run_cancel>, takes<run_pause_over>>;
@@ -103,6 +103,14 @@ using migrator_actor = caf::typed_actor<takes<tick>, takes<run_cancel>>;
 using mender_verbs = verbs<verb<schema::ReplicasSuspected, schema::Done>>;
 using mender_actor =
     mender_verbs::actor::extend<takes<volume_changed>, takes<host_changed>, takes<tick>>;
+
+/// Says whether everything is as it should be.
+///   CellExamine -> Diagnosis, in seconds.
+using doctor_verbs = verbs<verb<schema::CellExamine, schema::Diagnosis>>;
+using doctor_actor = doctor_verbs::actor;
+
+/// One examination.  tick -> Diagnosis: does it, then ends.
+using examination_actor = caf::typed_actor<asks<packet<schema::Diagnosis>, tick>>;
 
 /// Answers what is put together from several actors.
 ///   StatusGet, HostList, HostShow, HostOkToStop, VolumeList, VolumeShow.  ScrubStart: tells the

@@ -154,6 +154,11 @@ struct loss_order {
   std::string host;
   std::uint64_t epoch = 0; ///< Of the primary that waits; 0: an operator asked.
 };
+/// What `host` keeps of the volume for no reason is freed now.
+struct sweep_order {
+  std::uint64_t volume = 0;
+  std::string host;
+};
 /// One batch of what `host` lost comes back to it.
 struct return_order {
   std::uint64_t volume = 0;
@@ -262,6 +267,7 @@ FORESHIFT_LOCAL_MESSAGE(foreshift::control::retire_order)
 FORESHIFT_LOCAL_MESSAGE(foreshift::control::loss_order)
 FORESHIFT_LOCAL_MESSAGE(foreshift::control::return_order)
 FORESHIFT_LOCAL_MESSAGE(foreshift::control::relocate_order)
+FORESHIFT_LOCAL_MESSAGE(foreshift::control::sweep_order)
 FORESHIFT_LOCAL_MESSAGE(foreshift::control::world_request)
 FORESHIFT_LOCAL_MESSAGE(foreshift::control::world_ptr)
 FORESHIFT_LOCAL_MESSAGE(foreshift::control::flip_order)

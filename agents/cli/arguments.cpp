@@ -5,6 +5,7 @@
 #include "agents/cli/commands.hpp"
 #include "agents/cli/simulate.hpp"
 #include "agents/cli/traces.hpp"
+#include "agents/cli/version.hpp"
 
 #include <CLI/CLI.hpp>
 
@@ -311,6 +312,16 @@ void add_traces(CLI::App& app, parsed& p) {
 }
 
 void add_checks(CLI::App& app, parsed& p) {
+  command<number_args>(
+      app, p, "doctor",
+      "Check the whole cell: versions, hosts, clocks, ports, certificates, disks, epochs, maps, "
+      "replicas, orphans, scrubbing; exit code 0: nothing fails, 1: something does",
+      "foreshift doctor --repair",
+      [](CLI::App& c, number_args& a) {
+        c.add_flag("--repair", a.flag,
+                   "Do what is safe about what is found, and say what was done");
+      },
+      [](session& s, number_args& a) { return examine_cell(s, a.flag); });
   command<name_args>(
       app, p, "check-history",
       "Decide from a record of requests whether any read was stale or any write lost. Needs no "
@@ -337,7 +348,7 @@ void add_globals(CLI::App& app, parsed& p) {
       ->envname("FORESHIFT_TLS_CA");
   app.add_option("--tls-name", p.global.server_name,
                  "Name in the coordinator's certificate (default: the host of its address)");
-  app.set_version_flag("--version", "foreshift 0.1.0");
+  app.set_version_flag("--version", std::string{"foreshift "} + version);
 }
 
 } // namespace

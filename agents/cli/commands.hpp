@@ -12,6 +12,8 @@
 namespace foreshift::cli {
 
 int show_status(session& s);
+/// Examines the cell; 1 when something fails that was not repaired.
+int examine_cell(session& s, bool repair);
 
 int list_hosts(session& s);
 int show_host(session& s, const std::string& name);

@@ -36,6 +36,7 @@ public:
     control::cell_options how;
     how.rules = options_.rules;
     how.version = coordinator_version;
+    how.tls = tls();
     cell_ = control::spawn_cell(system_, std::move(shared),
                                 control::door_connector(system_, io_, tls()), system_clock(), how);
     return listen(token);

@@ -164,6 +164,9 @@ public:
   /// What was changed since; none when this was not watched.
   virtual std::optional<roaring::Roaring> changed(std::uint64_t since) const = 0;
 
+  /// The map versions that are watched, ascending.
+  virtual std::vector<std::uint64_t> watches() const = 0;
+
   virtual extent_inventory inventory() const = 0;
   virtual std::vector<std::uint64_t> moves_staged() const = 0;
 

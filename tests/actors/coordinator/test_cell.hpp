@@ -278,7 +278,8 @@ private:
   std::vector<caf::strong_actor_ptr> actors() const {
     auto raw = [](const auto& whom) { return caf::actor_cast<caf::strong_actor_ptr>(whom); };
     return {raw(x.mender),  raw(x.directory),  raw(x.balancer), raw(x.conductor), raw(x.board),
-            raw(x.catalog), raw(x.membership), raw(x.events),   raw(x.authority)};
+            raw(x.catalog), raw(x.membership), raw(x.events),   raw(x.authority),
+            raw(x.doctor)};
   }
 
   std::shared_ptr<store> store_;
