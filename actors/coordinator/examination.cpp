@@ -89,49 +89,56 @@ void examination_state::meet(const world_ptr& now) {
   for (auto& [id, volume] : now->volumes)
     seen_.volumes.emplace(id, volume->facts);
   std::deque<job> visits;
-  for (auto& [name, entry] : now->hosts) {
-    auto& host = seen_.hosts[name];
-    host.address = entry->address;
-    host.up = entry->up;
-    host.draining = entry->draining;
-    host.version = entry->version;
+  for (auto& [key, entry] : now->hosts) {
+    auto host = key;
+    auto& seen = seen_.hosts[host];
+    seen.address = entry->address;
+    seen.up = entry->up;
+    seen.draining = entry->draining;
+    seen.version = entry->version;
     if (!entry->up)
       continue;
-    visits.push_back([this, which = name](std::function<void()> done) {
-      seen_.hosts[which].asked_ms = clock_.wall_ms();
-      ask(which, questions(*world_, which), [this, which, done](auto& got) {
-        auto& at = seen_.hosts[which];
-        at.answered_ms = clock_.wall_ms();
-        if (auto told = lease::as<schema::HostExamined>(got))
-          at.examined = *told;
-        else
-          at.agent_fault = told.error().detail;
-        done();
-      });
-    });
-    visits.push_back([this, which = name](std::function<void()> done) {
-      ask(which, lease::plane_status(0), [this, which, done](auto& got) {
-        auto& at = seen_.hosts[which];
-        if (auto told = lease::as<schema::PlaneStatus>(got))
-          at.plane = *told;
-        else
-          at.plane_fault = told.error().detail;
-        done();
-      });
-    });
+    visits.push_back([this, host](std::function<void()> done) { see_agent(host, done); });
+    visits.push_back([this, host](std::function<void()> done) { see_plane(host, done); });
   }
   do_all(std::move(visits), [this] { take_inventories(); });
 }
 
+void examination_state::see_agent(const std::string& host, std::function<void()> done) {
+  seen_.hosts[host].asked_ms = clock_.wall_ms();
+  ask(host, questions(*world_, host), [this, host, done](auto& got) {
+    auto& seen = seen_.hosts[host];
+    seen.answered_ms = clock_.wall_ms();
+    if (auto told = lease::as<schema::HostExamined>(got))
+      seen.examined = *told;
+    else
+      seen.agent_fault = told.error().detail;
+    done();
+  });
+}
+
+void examination_state::see_plane(const std::string& host, std::function<void()> done) {
+  ask(host, lease::plane_status(0), [this, host, done](auto& got) {
+    auto& seen = seen_.hosts[host];
+    if (auto told = lease::as<schema::PlaneStatus>(got))
+      seen.plane = *told;
+    else
+      seen.plane_fault = told.error().detail;
+    done();
+  });
+}
+
 void examination_state::take_inventories() {
   std::deque<job> all;
-  for (auto& [name, host] : seen_.hosts)
-    if (host.plane)
-      for (auto row : host.plane->read().getVolumes())
-        if (auto id = row.getId(); seen_.volumes.contains(id))
-          all.push_back([this, id, which = name](std::function<void()> done) {
-            take_inventory(id, which, std::move(done));
-          });
+  for (auto& [key, seen] : seen_.hosts) {
+    if (!seen.plane)
+      continue;
+    for (auto row : seen.plane->read().getVolumes())
+      if (auto id = row.getId(); seen_.volumes.contains(id))
+        all.push_back([this, id, host = key](std::function<void()> done) {
+          take_inventory(id, host, std::move(done));
+        });
+  }
   do_all(std::move(all), [this] { weigh_gaps(); });
 }
 

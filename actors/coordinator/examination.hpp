@@ -46,7 +46,8 @@ private:
 
   answer begin();
   void meet(const world_ptr& now);
-  void visit(const std::string& host);
+  void see_agent(const std::string& host, std::function<void()> done);
+  void see_plane(const std::string& host, std::function<void()> done);
   void take_inventories();
   void take_inventory(std::uint64_t volume, const std::string& host, std::function<void()> done);
   void weigh_gaps();

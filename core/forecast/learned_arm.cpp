@@ -13,7 +13,7 @@ namespace foreshift {
 
 namespace {
 
-constexpr std::size_t batch_rows = 2048;
+constexpr std::size_t batch_rows = 256; // what a step needs stays cached
 constexpr std::size_t sample_rows = 512;
 constexpr std::size_t samples_max = 16;
 constexpr int lesson_passes = 3;

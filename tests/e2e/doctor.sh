@@ -5,13 +5,7 @@
 source "$(dirname "$0")/lib.sh"
 requires fio fiu-ctrl
 cluster_begin
-# Data planes under libfiu, which fails their system calls on demand.
-cat >"$CLUSTER/nbdkit" <<SH
-#!/bin/sh
-export LD_PRELOAD="fiu_run_preload.so fiu_posix_preload.so" FIU_CTRL_FIFO=$CLUSTER/fiu
-exec nbdkit "\$@"
-SH
-chmod +x "$CLUSTER/nbdkit"
+fiu_nbdkit "$CLUSTER/nbdkit" "$CLUSTER/fiu"
 PLANE_EXTRA="nbdkit = \"$CLUSTER/nbdkit\"" cluster_start 3
 
 # verdict_of CHECK: the worst of its lines.
