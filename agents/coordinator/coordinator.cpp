@@ -26,7 +26,6 @@ http::json_api offered_verbs() {
   control::events_verbs::each(offer);
   control::directory_verbs::each(offer);
   control::doctor_verbs::each(offer);
-  control::herald_verbs::each(offer);
   return out;
 }
 
