@@ -90,3 +90,32 @@ struct ForecastTake {
   # -> Forecast.ForecastState. Asks for it.
   volume @0 :UInt64;
 }
+
+struct HostExamine {
+  # -> HostExamined. What only the host itself can see.
+  peers     @0 :List(Volume.HostAddress);   # hosts that it has to reach
+  timeoutMs @1 :UInt32;                     # for each port; all are tried at once
+}
+
+struct HostExamined {
+  wallMs       @0 :Int64;
+  version      @1 :Text;
+  planeVersion @2 :Text;       # empty: the data plane does not answer
+  ports        @3 :List(PortState);
+  certificates @4 :List(CertificateState);
+}
+
+struct PortState {
+  host    @0 :Text;
+  address @1 :Text;
+  use     @2 :Text;            # extents, data plane, agent
+  fault   @3 :Text;            # empty: it answers as it should
+}
+
+struct CertificateState {
+  path     @0 :Text;
+  subject  @1 :Text;           # common name
+  beginsMs @2 :Int64;
+  endsMs   @3 :Int64;
+  fault    @4 :Text;           # it cannot be read; empty: it can
+}

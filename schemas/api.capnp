@@ -135,9 +135,76 @@ struct MigrateStart {          # -> Task (at once, running)
   gate      @2 :Float64 = 0.9;
   timeoutMs @3 :UInt32 = 60000;
   noPreposition @4 :Bool;
+  held      @5 :Bool;          # for a VM: waits for MigrateStep before and after the takeover
+  ramBytes  @6 :UInt64;        # of the VM, for the promise
+  bandwidthBytes @7 :UInt64;   # of its RAM stream, per second; 0: unknown
+}
+enum MigrateStage {
+  arm  @0;   # prepare everything that is slow; answered when the takeover needs one message
+  go   @1;   # take over; answered when the destination holds the lease
+  keep @2;   # the VM runs there: let the source go; answered when the task has ended
+  back @3;   # it does not: the source becomes primary again, its held requests go on; likewise
+}
+struct MigrateStep {
+  # -> Task. Of a held migration. A task that ended otherwise is answered as it is.
+  task    @0 :UInt64;
+  stage   @1 :MigrateStage;
+  account @2 :Migration.VmAccount;  # with keep and back
 }
 struct FlipStart { volume @0 :Text; to @1 :Text; force @2 :Bool; }
   # -> Task (waits until it has ended)
+struct Announce {
+  # -> Intents (of the volume). A durable intent: until withdrawn, or the volume is attached there,
+  # its clients may already connect at the host, and what they will need is copied there gradually.
+  volume @0 :Text;
+  to     @1 :Text;
+  byMs   @2 :Int64;            # wall clock; 0: no hurry
+  noCopy @3 :Bool;             # only let clients connect
+}
+struct AnnounceWithdraw { volume @0 :Text; to @1 :Text; }   # -> Intents (left of the volume)
+struct AnnounceList { volume @0 :Text; }                    # -> Intents; empty: of all volumes
+struct Intents { intents @0 :List(Intent); }
+struct Intent {
+  volume   @0 :Text;
+  to       @1 :Text;
+  byMs     @2 :Int64;
+  noCopy   @3 :Bool;
+  sinceMs  @4 :Int64;
+  id       @5 :UInt64;         # of the volume
+}
+
+struct TargetsGet {            # -> Targets
+  volume   @0 :Text;
+  ramBytes @1 :UInt64;
+  bandwidthBytes @2 :UInt64;
+}
+struct Targets { targets @0 :List(Target); }   # best first
+struct Target {
+  host       @0 :Text;
+  zone       @1 :Text;
+  coverage   @2 :Float64;      # of predicted accesses, now
+  promised   @3 :Migration.VmPromise;
+  flipUs     @4 :UInt64;       # median of recent flips; 0: none yet
+  cpuShare   @5 :Float64;      # in use
+  freeBytes  @6 :UInt64;
+  pull       @7 :Float64;
+  whyNot     @8 :Text;         # why it is no target; empty: it is one
+}
+
+struct CalibrationGet {}       # -> Calibration
+struct Calibration {
+  # Promises of VM migrations that came to an end, against what came true.
+  migrations @0 :UInt32;       # with a promised blackout
+  within     @1 :UInt32;       # inside the promised interval
+  blackoutUs @2 :UInt64;       # median
+  blackoutLowUs @3 :UInt64;    # what the next one would be promised
+  blackoutHighUs @4 :UInt64;
+  bytesRatio @5 :Float64;      # moved per promised byte, median; 0: nothing was promised
+  durationRatio @6 :Float64;   # likewise, of the time from request to running
+  switchUs   @7 :UInt64;       # flip's share, median
+  switchP99Us @8 :UInt64;
+}
+
 struct TaskList { all @0 :Bool; }    # -> Tasks
 struct TaskShow { id @0 :UInt64; }   # -> Task
 struct TaskCancel { id @0 :UInt64; } # -> Task
@@ -160,3 +227,26 @@ struct Event {
 
 struct ScrubStart { host @0 :Text; full @1 :Bool; }
   # -> Done. Its progress is in Host.plane.scrub.
+
+struct CellExamine {           # -> Diagnosis. Looks at everything a cell relies on.
+  repair  @0 :Bool;            # then do what is safe, and say so
+  version @1 :Text;            # of the tool that asks
+}
+enum Verdict {
+  ok   @0;
+  warn @1;                     # works, but needs somebody's attention
+  fail @2;                     # does not work, or a promise does not hold
+}
+struct Diagnosis {
+  verdict @0 :Verdict;         # the worst of what is not repaired
+  checks  @1 :List(Check);     # a check that found nothing has one line
+}
+struct Check {
+  name     @0 :Text;           # versions, clocks, ports, ...
+  subject  @1 :Text;           # "host a", "volume vm1"; empty: the whole cell
+  verdict  @2 :Verdict;
+  reason   @3 :Text;
+  advice   @4 :Text;           # what to do; empty: nothing
+  repair   @5 :Text;           # what was done about it, or why that failed; empty: nothing
+  repaired @6 :Bool;
+}

@@ -25,7 +25,8 @@ enum TaskState {
 }
 
 struct TaskPhase {
-  name    @0 :Text;            # preposition, gate, prepare, takeover, commit, retire
+  name    @0 :Text;
+    # preposition, gate, ready, prepare, armed, takeover, commit, settle; of a VM: see VmAccount
   startMs @1 :Int64;
   durationUs @2 :UInt64;
 }
@@ -54,6 +55,30 @@ struct Task {
   errorCode  @20 :UInt16;
   error      @21 :Text;
   cancelRequested @22 :Bool;
+  held       @23 :Bool;        # a VM's: waits for its tool before the takeover and after it
+  promised   @24 :VmPromise;   # with `held`
+  vm         @25 :VmAccount;   # with `held`, once the tool has told
+}
+
+struct VmPromise {
+  # Said before a VM migrates, from the cell's past migrations of VMs.
+  bytes         @0 :UInt64;    # of extents to copy first
+  ramBytes      @1 :UInt64;
+  durationMs    @2 :UInt64;    # of both
+  blackoutUs    @3 :UInt64;    # guest stopped; 0: nothing to tell it from
+  blackoutLowUs @4 :UInt64;
+  blackoutHighUs @5 :UInt64;
+  basis         @6 :UInt32;    # past migrations it rests on
+}
+
+struct VmAccount {
+  # What came true, by the times of QEMU's own events.
+  phases     @0 :List(TaskPhase);  # gate, ram, drain, promote, resume, first-io
+  ramBytes   @1 :UInt64;
+  totalUs    @2 :UInt64;       # request to running at the destination
+  blackoutUs @3 :UInt64;       # STOP at the source to RESUME at the destination
+  switchUs   @4 :UInt64;       # of it from pre-switchover to migrate-continue: the flip's share
+  outcome    @5 :Text;
 }
 
 struct MoveRecord {

@@ -14,6 +14,8 @@ struct PlaneConfigure {
   # -> Done. Creates or updates what this host knows of a volume and of its peers; durable.
   spec  @0 :Volume.VolumeSpec;
   peers @1 :List(Volume.HostAddress);
+  expectMs @2 :UInt32;
+    # so long clients may connect here although the volume is not attached here: it is announced
 }
 
 struct PlaneForget {
@@ -51,6 +53,7 @@ struct PlaneTakeover {
   seal    @4 :List(Text);       # home + exceptions + retiring hosts
   timeoutMs @5 :UInt32;
   forced  @6 :Bool;             # go on when the source cannot be drained
+  doubted @7 :Bool;             # another host may serve at an older epoch, out of reach
 }
 
 struct PlaneDrain {
@@ -221,6 +224,7 @@ struct PlaneVolume {
   lost      @19 :UInt64;                 # blocks this gateway found no good copy of
   corruptExtents @20 :List(UInt32);      # found here by scrubbing, not repaired yet; the first 64
   failed    @21 :Text;                   # why this host's replica answers nothing; empty: it does
+  watches   @22 :List(UInt64);           # map versions since which changes are noted here
 }
 
 struct PlaneClient {
@@ -250,6 +254,7 @@ struct PlaneInventory {
   present @0 :Data;              # Roaring bitmap of extents with data or added by a move
   staged  @1 :Data;
   retired @2 :Data;
+  lost    @3 :Data;              # data that may be stale, kept for a resync; refused to everybody
 }
 
 # -- lost replicas and their return
@@ -333,4 +338,14 @@ struct PlaneReopen {
   # -> Done. At a host whose replica has failed, once the map leaves it out: frees what it has of
   # the volume, which is not trusted any more, and takes requests again. Refused unless it failed.
   volume @0 :UInt64;
+}
+
+struct PlaneVouch {
+  # -> PlaneVouched. Asked again and again by a host that is primary: has a later epoch been seen?
+  # While every host with a replica of an extent says no, a read of it cannot be stale.
+  volumes @0 :List(UInt64);
+}
+
+struct PlaneVouched {
+  epochs @0 :List(UInt64);      # of each volume, the highest seen here; 0: none
 }

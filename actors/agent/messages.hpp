@@ -96,6 +96,10 @@ using supervisor_actor =
 ///   coordinator again while the suspects of that job remain.
 using sentinel_actor = caf::typed_actor<compat::one_way<tick_alarm>, compat::one_way<job_alarm>>;
 
+/// Looks at the host: ports of other hosts, certificates, clock, versions.
+using examiner_verbs = verbs<verb<schema::HostExamine, schema::HostExamined>>;
+using examiner_actor = examiner_verbs::actor;
+
 /// Tells how the agent is.
 using status_verbs = verbs<status_verb>;
 using status_actor = status_verbs::actor;

@@ -34,11 +34,14 @@ private:
   caf::result<packet<schema::AffinityMatrix>> matrix(const std::string& volume) const;
   caf::result<packet<schema::Hot>> hot(const packet<schema::HotGet>& x) const;
   caf::result<packet<schema::Plan>> make(const packet<schema::PlanGet>& x);
+  caf::result<packet<schema::Targets>> targets(const packet<schema::TargetsGet>& x) const;
   caf::result<survey_ptr> look(const survey_request& x) const;
   void cycle();
   std::vector<proposal> propose(const std::vector<host_view>& hosts) const;
   std::optional<proposal> propose(const volume_entry& volume,
                                   const std::vector<host_view>& hosts) const;
+  void follow_intents(const volume_entry& volume, const std::vector<host_view>& hosts,
+                      proposal& out) const;
   void changed(const volume_ptr& now);
   result<volume_ptr> find(const std::string& volume) const;
   const forecast* expected_of(std::uint64_t volume) const;
@@ -56,6 +59,8 @@ private:
   host_table hosts_;
   std::deque<std::uint64_t> flips_us_;
   std::uint64_t last_plan_ = 0;
+  intents_ptr intents_ = std::make_shared<const intents>();
+  pasts_ptr pasts_ = std::make_shared<const std::vector<vm_past>>();
   proposals_actor background_;
   cycle_ptr phases_ = std::make_shared<const std::vector<cycle_phase>>();
 };

@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <limits>
 #include <set>
 
 namespace foreshift::control {
@@ -147,12 +148,42 @@ std::optional<proposal> board_state::propose(const volume_entry& volume,
     out.moves = make_plan(view, hosts, request).moves;
   }
   out.retire = surplus_to_retire(facts.placement, hosts, holder);
+  follow_intents(volume, hosts, out);
   for (auto& [from, extents] : out.retire)
     if (extents.size() > move_extents_max)
       extents.resize(move_extents_max);
   if (out.moves.empty() && out.retire.empty())
     return std::nullopt;
   return out;
+}
+
+/// After what its holder misses now, a volume's hot extents go where it is announced to move, the
+/// most urgent host first; what is there stays.
+void board_state::follow_intents(const volume_entry& volume, const std::vector<host_view>& hosts,
+                                 proposal& out) const {
+  auto at = intents_->find(volume.id());
+  if (at == intents_->end())
+    return;
+  std::erase_if(out.retire, [&](auto& one) { return at->second.contains(one.first); });
+  auto* expected = expected_of(volume.id());
+  if (!out.moves.empty() || !expected)
+    return;
+  std::vector<std::pair<std::int64_t, std::string>> order;
+  for (auto& [host, how] : at->second)
+    if (auto known = hosts_.find(host);
+        known != hosts_.end() && known->second->up && !known->second->draining)
+      order.emplace_back(how.by_ms > 0 ? how.by_ms : std::numeric_limits<std::int64_t>::max(),
+                         host);
+  std::sort(order.begin(), order.end());
+  auto& facts = volume.facts;
+  for (auto& [by_ms, host] : order) {
+    auto request = request_to(host);
+    request.budget_bytes = proposal_extents_max * facts.shape().extent_bytes;
+    volume_view view{&facts.placement, expected, facts.lease.holder, host};
+    out.moves = make_plan(view, hosts, request).moves;
+    if (!out.moves.empty())
+      return;
+  }
 }
 
 } // namespace foreshift::control

@@ -8,7 +8,9 @@
 #include "actors/coordinator/catalog.hpp"
 #include "actors/coordinator/conductor.hpp"
 #include "actors/coordinator/directory.hpp"
+#include "actors/coordinator/doctor.hpp"
 #include "actors/coordinator/events.hpp"
+#include "actors/coordinator/herald.hpp"
 #include "actors/coordinator/mender.hpp"
 
 #include <caf/actor_system.hpp>
@@ -22,6 +24,7 @@ using namespace std::chrono_literals;
 
 constexpr auto task_timeout = 3min;   // verbs that answer when their task has ended
 constexpr auto events_timeout = 90s;  // longer than the longest wait they may ask for
+constexpr auto doctor_timeout = 200s; // longer than its own limit
 constexpr auto agent_timeout = 10min; // a slow batch; each request has a shorter one of its own
 
 using ping_verbs = verbs<verb<schema::Ping, schema::Pong>>;
@@ -58,6 +61,12 @@ cell spawn_cell(caf::actor_system& system, std::shared_ptr<store> keeper, agent_
   x.mender = system.spawn<mender>(patients, clock, rules);
   caf::anon_send(x.membership, subscribe{watcher_actor{x.mender}});
   caf::anon_send(x.catalog, subscribe{watcher_actor{x.mender}});
+  x.herald =
+      system.spawn<herald>(herald_parts{x.authority, x.membership, x.board, x.events}, clock);
+  caf::anon_send(x.membership, subscribe{watcher_actor{x.herald}});
+  caf::anon_send(x.catalog, subscribe{watcher_actor{x.herald}});
+  x.doctor = system.spawn<doctor>(doctor_parts{x.membership, x.conductor, x.events}, clock,
+                                  options.version, options.tls);
   return x;
 }
 
@@ -71,8 +80,10 @@ router cell::routes(const std::string& version) const {
       .serve<volume_verbs>(catalog, people)
       .serve<insight_verbs>(board, people)
       .serve<task_verbs>(conductor, people, task_timeout)
+      .serve<herald_verbs>(herald, people)
       .serve<events_verbs>(events, people, events_timeout)
       .serve<directory_verbs>(directory, people)
+      .serve<doctor_verbs>(doctor, people, doctor_timeout)
       .check<schema::HostHello>([](schema::HostHello::Reader x, const door::peer& from) {
         return speaks_for(x.getAddress().getName().cStr(), from);
       })
@@ -92,6 +103,8 @@ router cell::routes(const std::string& version) const {
 
 void cell::stop() {
   auto end = [](const auto& whom) { caf::anon_send_exit(whom, caf::exit_reason::user_shutdown); };
+  end(herald);
+  end(doctor);
   end(mender);
   end(directory);
   end(balancer);

@@ -16,6 +16,7 @@ namespace foreshift::control {
 struct cell_options {
   policy rules;
   std::string version;
+  door::tls_files tls;  ///< The coordinator's, for the doctor to look at.
   bool detached = true; ///< The authority gets a thread of its own; false for deterministic tests.
 };
 
@@ -30,6 +31,8 @@ struct cell {
   proposals_actor balancer;
   directory_actor directory;
   mender_actor mender;
+  herald_actor herald;
+  doctor_actor doctor;
 
   /// What the door serves: agents report, tools ask. `version` is for Ping.
   router routes(const std::string& version) const;

@@ -43,6 +43,8 @@ conductor_actor::behavior_type conductor_state::make_behavior() {
       [this](const packet<schema::VolumeDetach>& x) { return detach(x); },
       [this](const packet<schema::FlipStart>& x) { return flip(x); },
       [this](const packet<schema::MigrateStart>& x) { return migrate(x); },
+      [this](const packet<schema::MigrateStep>& x) { return step(x); },
+      [this](const packet<schema::CalibrationGet>&) { return calibration(); },
       [this](const packet<schema::TaskList>& x) { return book_.list(x.read().getAll()); },
       [this](const packet<schema::TaskShow>& x) { return show(x.read().getId()); },
       [this](const packet<schema::TaskCancel>& x) { return cancel(x.read().getId()); },
@@ -58,6 +60,7 @@ conductor_actor::behavior_type conductor_state::make_behavior() {
       [this](const loss_order& x) { return lose(x); },
       [this](const return_order& x) { return bring_back(x); },
       [this](const relocate_order& x) { return relocate(x); },
+      [this](const sweep_order& x) { return sweep_now(x); },
       [this](world_request) {
         return std::make_shared<const world>(world{volumes_, hosts_});
       },
@@ -87,6 +90,8 @@ void conductor_state::recover() {
                   orphans_.insert(known.id);
                 book_.restore(std::move(known));
               }
+            self_->send(around_.board,
+                        pasts_ptr{std::make_shared<const std::vector<vm_past>>(book_.vm_pasts())});
           },
           [this](const caf::error& why) { self_->quit(why); });
   self_->request(around_.authority, 30s, range_request{"ids/move"})
@@ -154,7 +159,7 @@ conductor_state::task_promise conductor_state::run_to_end(result<task> x, bool f
   }
   auto& opened = open_task(*std::move(x));
   waiters_[opened.id].push_back(reply);
-  start_flip(opened, forced, false,
+  start_flip(opened, forced ? flip_kind::forced : flip_kind::plain,
              [this, id = opened.id](finish_ptr how) { end_task(id, how, how->why); });
   return reply;
 }
@@ -207,6 +212,7 @@ caf::result<packet<schema::Task>> conductor_state::migrate(const packet<schema::
   if (!(want.getGate() >= 0 && want.getGate() <= 1))
     return to_caf(fault{errc::invalid, "the gate is a share between 0 and 1"});
   made->gate = want.getGate();
+  made->held = want.getHeld();
   auto& opened = open_task(*std::move(made));
   migration_order order;
   order.task = opened.id;
@@ -214,10 +220,14 @@ caf::result<packet<schema::Task>> conductor_state::migrate(const packet<schema::
   order.to = to;
   order.gate = opened.gate;
   order.preposition = !want.getNoPreposition();
+  order.held = opened.held;
   order.timeout = std::chrono::milliseconds{want.getTimeoutMs()};
   auto driver = self_->home_system().spawn<migrator>(conductor_actor{self_}, around_.board, clock_,
                                                      rules_, order);
   migrators_[opened.id] = driver;
+  if (opened.held)
+    held_tasks_[opened.id].prospect = {0, rules_.move_rate_bytes, want.getRamBytes(),
+                                       want.getBandwidthBytes()};
   book_.enter(opened, "preposition", clock_.wall_ms(), clock_.monotonic_ns());
   self_->send(driver, tick{});
   note("info", fmt::format("task {}", opened.id),

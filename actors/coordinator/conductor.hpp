@@ -56,6 +56,13 @@ private:
     std::function<void(finish_ptr)> then;
     std::int64_t began_ms = 0, began_ns = 0;
   };
+  /// What a VM's migration has reached, what it has been told, and who waits for what.
+  struct held_task {
+    bool promised = false, armed = false, taken = false, go = false;
+    lease::word verdict = lease::word::silence;
+    std::vector<std::pair<schema::MigrateStage, task_promise>> waiting;
+    vm_prospect prospect;
+  };
   /// A volume's map section (one run at a time between a map's commit and its adoption), and who
   /// waits for its moves to end.
   struct section {
@@ -82,6 +89,7 @@ private:
   caf::result<finish_ptr> lose(const loss_order& x);
   caf::result<finish_ptr> bring_back(const return_order& x);
   caf::result<finish_ptr> relocate(const relocate_order& x);
+  caf::result<finish_ptr> sweep_now(const sweep_order& x);
   void answer_with_move(finish_promise reply, const move_order& x);
   void move_elsewhere(finish_promise reply, const relocate_order& x, const std::string& source,
                       const roaring::Roaring& busy);
@@ -97,8 +105,16 @@ private:
   void drive(const task& x);
   std::optional<fault> why_not_removed(const std::string& host, bool lost) const;
 
+  // conductor_held.cpp: migrations of VMs, which wait for their tool's word
+  caf::result<packet<schema::Task>> step(const packet<schema::MigrateStep>& x);
+  void promise(task& x, std::uint64_t bytes);
+  void speak(std::uint64_t task, lease::word what);
+  void answer_steps(const task& x);
+  packet<schema::Calibration> calibration() const;
+
   // conductor_tasks.cpp: their progress and end
-  void start_flip(task& x, bool forced, bool reattach, std::function<void(finish_ptr)> then);
+  enum class flip_kind { plain, forced, reattach, held };
+  void start_flip(task& x, flip_kind kind, std::function<void(finish_ptr)> then);
   void carry_forecast(const task& x);
   void update(const task_update& x);
   void end_task(std::uint64_t id, const finish_ptr& flipped, const std::optional<fault>& why);
@@ -138,6 +154,8 @@ private:
   void reattach(const volume_entry& x);
   bool may_retire(const volume_entry& x) const;
   void sweep(const std::string& host, std::uint64_t volume);
+  void launch_sweep(const std::string& host, std::uint64_t volume,
+                    std::function<void(finish_ptr)> then);
   void tell(const std::string& host, door::envelope request);
 
   interface::pointer self_;
@@ -147,6 +165,7 @@ private:
   task_book book_;
   std::map<std::uint64_t, std::vector<task_promise>> waiters_; ///< By task.
   std::map<std::uint64_t, migrator_actor> migrators_;          ///< By task.
+  std::map<std::uint64_t, held_task> held_tasks_;              ///< Running ones, by task.
   std::map<std::uint64_t, run> runs_;
   std::map<std::uint64_t, section> sections_; ///< By volume.
   std::map<std::uint64_t, volume_ptr> volumes_;

@@ -116,13 +116,19 @@ void conductor_state::sweep(const std::string& host, std::uint64_t volume) {
   if (first || !due || moving(volume))
     return;
   at->second = clock_.monotonic_ns();
+  launch_sweep(host, volume, [](const finish_ptr&) {});
+}
+
+void conductor_state::launch_sweep(const std::string& host, std::uint64_t volume,
+                                   std::function<void(finish_ptr)> then) {
   run made;
   made.kind = run_kind::sweep;
   made.volume = volume;
-  made.then = [this, host, volume](finish_ptr how) {
+  made.then = [this, host, volume, then = std::move(then)](finish_ptr how) {
     if (auto known = volumes_.find(volume); how->bytes > 0 && known != volumes_.end())
       note("warning", "volume " + known->second->name(),
            fmt::format("freed orphaned extents at host {}: {}", host, format_bytes(how->bytes)));
+    then(how);
   };
   launch(open_run(std::move(made),
                   std::make_unique<lease::sweep_machine>(lease::sweep_request{volume, host})));
@@ -240,7 +246,7 @@ void conductor_state::reattach(const volume_entry& x) {
   auto& opened = open_task(std::move(again));
   note("warning", "volume " + x.name(),
        fmt::format("host {} does not serve its lease any more; promoting it again", opened.to));
-  start_flip(opened, false, true,
+  start_flip(opened, flip_kind::reattach,
              [this, id = opened.id](finish_ptr how) { end_task(id, how, how->why); });
 }
 

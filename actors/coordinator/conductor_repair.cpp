@@ -129,6 +129,16 @@ caf::result<finish_ptr> conductor_state::relocate(const relocate_order& x) {
   return reply;
 }
 
+caf::result<finish_ptr> conductor_state::sweep_now(const sweep_order& x) {
+  if (!volumes_.contains(x.volume))
+    return to_caf(fault{errc::not_found, fmt::format("no volume with id {}", x.volume)});
+  if (flipping(x.volume))
+    return to_caf(fault{errc::busy, "the lease is changing hands"});
+  auto reply = self_->make_response_promise<finish_ptr>();
+  launch_sweep(x.host, x.volume, [reply](finish_ptr how) mutable { reply.deliver(how); });
+  return reply;
+}
+
 void conductor_state::move_elsewhere(finish_promise reply, const relocate_order& x,
                                      const std::string& source, const roaring::Roaring& busy) {
   auto at = volumes_.find(x.volume);

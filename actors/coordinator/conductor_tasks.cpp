@@ -25,14 +25,14 @@ std::string subject(std::uint64_t id) {
 
 } // namespace
 
-void conductor_state::start_flip(task& x, bool forced, bool again,
-                                 std::function<void(finish_ptr)> then) {
+void conductor_state::start_flip(task& x, flip_kind kind, std::function<void(finish_ptr)> then) {
   lease::flip_request request;
   request.task = x.id;
   request.volume = x.volume;
   request.to = x.to;
-  request.forced = forced;
-  request.reattach = again;
+  request.forced = kind == flip_kind::forced;
+  request.reattach = kind == flip_kind::reattach;
+  request.held = kind == flip_kind::held;
   request.timeout = rules_.flip_timeout;
   run made;
   made.kind = run_kind::flip;
@@ -70,8 +70,19 @@ void conductor_state::noted(const run_note& x) {
   auto at = runs_.find(x.run);
   if (at == runs_.end() || at->second.task == 0)
     return;
-  if (auto* owner = book_.find(at->second.task); owner && owner->running())
-    book_.enter(*owner, x.phase, clock_.wall_ms(), clock_.monotonic_ns());
+  auto* owner = book_.find(at->second.task);
+  if (!owner || !owner->running())
+    return;
+  // A roll-back commits too, but not after a takeover.
+  bool taken = owner->phase == "takeover" && x.phase == "commit";
+  book_.enter(*owner, x.phase, clock_.wall_ms(), clock_.monotonic_ns());
+  if (auto held = held_tasks_.find(owner->id); held != held_tasks_.end()) {
+    held->second.armed |= x.phase == "armed";
+    held->second.taken |= taken;
+    if (taken)
+      owner->flip = x.times;
+    answer_steps(*owner);
+  }
 }
 
 caf::result<finish_ptr> conductor_state::flip_of(const flip_order& x) {
@@ -80,7 +91,8 @@ caf::result<finish_ptr> conductor_state::flip_of(const flip_order& x) {
     return to_caf(fault{errc::not_found, fmt::format("no running task {}", x.task)});
   owner->coverage_at_flip = owner->coverage;
   auto reply = self_->make_response_promise<finish_ptr>();
-  start_flip(*owner, false, false, [reply](finish_ptr how) mutable { reply.deliver(how); });
+  auto kind = x.held ? flip_kind::held : flip_kind::plain;
+  start_flip(*owner, kind, [reply](finish_ptr how) mutable { reply.deliver(how); });
   if (owner->cancel_requested)
     for (auto& [id, one] : runs_)
       if (one.task == x.task && one.actor)
@@ -99,6 +111,8 @@ void conductor_state::update(const task_update& x) {
   owner->coverage = x.coverage;
   owner->bytes_planned = x.bytes_planned;
   owner->eta_ms = x.eta_ms;
+  if (owner->held)
+    promise(*owner, x.bytes_planned);
 }
 
 void conductor_state::end_task(std::uint64_t id, const finish_ptr& flipped,
@@ -118,6 +132,11 @@ void conductor_state::end_task(std::uint64_t id, const finish_ptr& flipped,
   }
   book_.end(*x, why, clock_.wall_ms(), clock_.monotonic_ns());
   save(*x);
+  answer_steps(*x);
+  held_tasks_.erase(id);
+  if (x->held)
+    self_->send(around_.board,
+                pasts_ptr{std::make_shared<const std::vector<vm_past>>(book_.vm_pasts())});
   if (why)
     note(why->code == errc::canceled ? "info" : "warning", subject(id),
          fmt::format("{}: {}", x->volume == 0 ? "host " + x->from : "volume " + x->name,

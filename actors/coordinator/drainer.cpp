@@ -44,6 +44,7 @@ migrator_actor::behavior_type drainer_state::make_behavior() {
         canceled_ = true;
         look();
       },
+      [](run_arm) {},
   };
 }
 

@@ -54,55 +54,79 @@ using catalog_actor =
 using proposals_actor = caf::typed_actor<takes<proposals_ptr>>;
 
 /// Forecasts, affinity scores and plans.
-///   ForecastReport; AffinityGet, HotGet, PlanGet.  survey_request -> survey_ptr.
+///   ForecastReport; AffinityGet, HotGet, PlanGet, TargetsGet.  survey_request -> survey_ptr.
+///   intents_ptr: announced moves, from the herald.  pasts_ptr: what promises rest on.
 ///   cycle_request -> the phases of the last cycle, timed.  tick: one cycle.
 using forecast_verbs = verbs<verb<schema::ForecastReport, schema::Done>>;
-using insight_verbs = verbs<verb<schema::AffinityGet, schema::AffinityMatrix>,
-                            verb<schema::HotGet, schema::Hot>, verb<schema::PlanGet, schema::Plan>>;
+using insight_verbs =
+    verbs<verb<schema::AffinityGet, schema::AffinityMatrix>, verb<schema::HotGet, schema::Hot>,
+          verb<schema::PlanGet, schema::Plan>, verb<schema::TargetsGet, schema::Targets>>;
 using board_actor =
     caf::typed_actor<asks<ack, packet<schema::ForecastReport>>,
                      asks<packet<schema::AffinityMatrix>, packet<schema::AffinityGet>>,
                      asks<packet<schema::Hot>, packet<schema::HotGet>>,
                      asks<packet<schema::Plan>, packet<schema::PlanGet>>,
-                     asks<survey_ptr, survey_request>, asks<cycle_ptr, cycle_request>,
-                     takes<proposals_actor>, takes<flip_measured>, takes<volume_changed>,
-                     takes<host_changed>, takes<tick>>;
+                     asks<packet<schema::Targets>, packet<schema::TargetsGet>>, takes<intents_ptr>,
+                     takes<pasts_ptr>, asks<survey_ptr, survey_request>,
+                     asks<cycle_ptr, cycle_request>, takes<proposals_actor>, takes<flip_measured>,
+                     takes<volume_changed>, takes<host_changed>, takes<tick>>;
 
 /// Runs tasks, and every machine of core/lease in a runner of its own.
 ///   VolumeAttach, VolumeDetach, FlipStart answer when the task has ended; MigrateStart at once.
+///   MigrateStep: see there.
 ///   run_due: the tokens for a move are there.
 ///   From runners: load_order -> facts_ptr, section_left, run_note, run_ended.
 ///   HostDrain, HostRemove: tasks of a host, answered at once.  HostUndrain.
 ///   From migrators and the like: move_order, retire_order, flip_order, and for repair loss_order,
-///   return_order, relocate_order -> how the run ended; world_request;
+///   return_order, relocate_order, sweep_order -> how the run ended; world_request;
 ///   stop_moves: cancel the volume's moves; task_update, task_ended.  tick: heal what was left
 ///   over.
 using task_verbs =
     verbs<verb<schema::VolumeAttach, schema::Task>, verb<schema::VolumeDetach, schema::Task>,
           verb<schema::FlipStart, schema::Task>, verb<schema::MigrateStart, schema::Task>,
-          verb<schema::TaskList, schema::Tasks>, verb<schema::TaskShow, schema::Task>,
-          verb<schema::TaskCancel, schema::Task>, verb<schema::HostDrain, schema::Task>,
-          verb<schema::HostUndrain, schema::Done>, verb<schema::HostRemove, schema::Task>>;
+          verb<schema::MigrateStep, schema::Task>,
+          verb<schema::CalibrationGet, schema::Calibration>, verb<schema::TaskList, schema::Tasks>,
+          verb<schema::TaskShow, schema::Task>, verb<schema::TaskCancel, schema::Task>,
+          verb<schema::HostDrain, schema::Task>, verb<schema::HostUndrain, schema::Done>,
+          verb<schema::HostRemove, schema::Task>>;
 using conductor_actor = task_verbs::actor::extend<
     asks<facts_ptr, load_order>, takes<section_left>, takes<run_note>, takes<run_ended>,
     asks<finish_ptr, move_order>, asks<finish_ptr, retire_order>, asks<finish_ptr, loss_order>,
     asks<finish_ptr, return_order>, asks<finish_ptr, relocate_order>, asks<finish_ptr, flip_order>,
-    asks<world_ptr, world_request>, takes<run_due>, takes<stop_moves>, takes<task_update>,
-    takes<task_ended>, asks<activity, activity_request>, takes<volume_changed>, takes<host_changed>,
-    takes<tick>>;
+    asks<finish_ptr, sweep_order>, asks<world_ptr, world_request>, takes<run_due>,
+    takes<stop_moves>, takes<task_update>, takes<task_ended>, asks<activity, activity_request>,
+    takes<volume_changed>, takes<host_changed>, takes<tick>>;
+
+/// Keeps announced moves.
+///   Announce, AnnounceWithdraw, AnnounceList.  tick: tell their hosts.
+using herald_verbs =
+    verbs<verb<schema::Announce, schema::Intents>, verb<schema::AnnounceWithdraw, schema::Intents>,
+          verb<schema::AnnounceList, schema::Intents>>;
+using herald_actor =
+    herald_verbs::actor::extend<takes<volume_changed>, takes<host_changed>, takes<tick>>;
 
 /// Hosts one machine and does what it asks.  tick: start.
-using runner_actor = caf::typed_actor<takes<tick>, takes<run_cancel>, takes<run_pause_over>>;
+/// run_word: what a held flip listens for.
+using runner_actor =
+    caf::typed_actor<takes<tick>, takes<run_cancel>, takes<run_word>, takes<run_pause_over>>;
 
 /// Drives one migration, or one drain of a host.  tick: decide what is next.  run_cancel: stop
-/// cleanly.
-using migrator_actor = caf::typed_actor<takes<tick>, takes<run_cancel>>;
+/// cleanly.  run_arm: of a held migration, flip as soon as the gate allows.
+using migrator_actor = caf::typed_actor<takes<tick>, takes<run_cancel>, takes<run_arm>>;
 
 /// Keeps replicas whole.
 ///   ReplicasSuspected.  tick: who returns, and what has been missing for too long.
 using mender_verbs = verbs<verb<schema::ReplicasSuspected, schema::Done>>;
 using mender_actor =
     mender_verbs::actor::extend<takes<volume_changed>, takes<host_changed>, takes<tick>>;
+
+/// Says whether everything is as it should be.
+///   CellExamine -> Diagnosis, in seconds.
+using doctor_verbs = verbs<verb<schema::CellExamine, schema::Diagnosis>>;
+using doctor_actor = doctor_verbs::actor;
+
+/// One examination.  tick -> Diagnosis: does it, then ends.
+using examination_actor = caf::typed_actor<asks<packet<schema::Diagnosis>, tick>>;
 
 /// Answers what is put together from several actors.
 ///   StatusGet, HostList, HostShow, HostOkToStop, VolumeList, VolumeShow.  ScrubStart: tells the

@@ -6,6 +6,7 @@
 #include "core/lease/machine.hpp"
 #include "core/plan/planner.hpp"
 #include "core/store/store.hpp"
+#include "core/vm/promise.hpp"
 #include "schemas/affinity.capnp.h"
 #include "schemas/agent.capnp.h"
 #include "schemas/api.capnp.h"
@@ -124,12 +125,19 @@ struct section_left {
 struct run_note {
   std::uint64_t run = 0;
   std::string phase;
+  lease::flip_times times;
 };
 struct run_ended {
   std::uint64_t run = 0;
   finish_ptr how;
 };
 struct run_cancel {};
+/// What a held flip is told.
+struct run_word {
+  lease::word what = lease::word::silence;
+};
+/// To a held migration's driver: the flip may be prepared now.
+struct run_arm {};
 struct run_pause_over {
   std::uint64_t id = 0;
 };
@@ -154,6 +162,11 @@ struct loss_order {
   std::string host;
   std::uint64_t epoch = 0; ///< Of the primary that waits; 0: an operator asked.
 };
+/// What `host` keeps of the volume for no reason is freed now.
+struct sweep_order {
+  std::uint64_t volume = 0;
+  std::string host;
+};
 /// One batch of what `host` lost comes back to it.
 struct return_order {
   std::uint64_t volume = 0;
@@ -174,6 +187,7 @@ struct world {
 using world_ptr = std::shared_ptr<const world>;
 struct flip_order {
   std::uint64_t task = 0;
+  bool held = false;
 };
 struct stop_moves {
   std::uint64_t volume = 0;
@@ -208,6 +222,17 @@ struct care {
   friend bool operator==(const care&, const care&) = default;
 };
 using care_ptr = std::shared_ptr<const care>;
+/// An announced move of a volume to a host.
+struct intent {
+  std::int64_t by_ms = 0; ///< Wall clock; 0: no hurry.
+  std::int64_t since_ms = 0;
+  bool no_copy = false;
+};
+/// Those to copy for: by volume, then by host.
+using intents = std::map<std::uint64_t, std::map<std::string, intent>>;
+using intents_ptr = std::shared_ptr<const intents>;
+/// VMs' migrations that promises rest on.
+using pasts_ptr = std::shared_ptr<const std::vector<vm_past>>;
 struct activity_request {};
 struct activity {
   std::uint32_t tasks_running = 0;
@@ -241,6 +266,8 @@ FORESHIFT_LOCAL_MESSAGE(foreshift::control::finish_ptr)
 FORESHIFT_LOCAL_MESSAGE(foreshift::control::survey_ptr)
 FORESHIFT_LOCAL_MESSAGE(foreshift::control::cycle_ptr)
 FORESHIFT_LOCAL_MESSAGE(foreshift::control::proposals_ptr)
+FORESHIFT_LOCAL_MESSAGE(foreshift::control::intents_ptr)
+FORESHIFT_LOCAL_MESSAGE(foreshift::control::pasts_ptr)
 FORESHIFT_LOCAL_MESSAGE(foreshift::control::tick)
 FORESHIFT_LOCAL_MESSAGE(foreshift::control::range_request)
 FORESHIFT_LOCAL_MESSAGE(foreshift::control::volume_changed)
@@ -255,6 +282,8 @@ FORESHIFT_LOCAL_MESSAGE(foreshift::control::section_left)
 FORESHIFT_LOCAL_MESSAGE(foreshift::control::run_note)
 FORESHIFT_LOCAL_MESSAGE(foreshift::control::run_ended)
 FORESHIFT_LOCAL_MESSAGE(foreshift::control::run_cancel)
+FORESHIFT_LOCAL_MESSAGE(foreshift::control::run_word)
+FORESHIFT_LOCAL_MESSAGE(foreshift::control::run_arm)
 FORESHIFT_LOCAL_MESSAGE(foreshift::control::run_pause_over)
 FORESHIFT_LOCAL_MESSAGE(foreshift::control::run_due)
 FORESHIFT_LOCAL_MESSAGE(foreshift::control::move_order)
@@ -262,6 +291,7 @@ FORESHIFT_LOCAL_MESSAGE(foreshift::control::retire_order)
 FORESHIFT_LOCAL_MESSAGE(foreshift::control::loss_order)
 FORESHIFT_LOCAL_MESSAGE(foreshift::control::return_order)
 FORESHIFT_LOCAL_MESSAGE(foreshift::control::relocate_order)
+FORESHIFT_LOCAL_MESSAGE(foreshift::control::sweep_order)
 FORESHIFT_LOCAL_MESSAGE(foreshift::control::world_request)
 FORESHIFT_LOCAL_MESSAGE(foreshift::control::world_ptr)
 FORESHIFT_LOCAL_MESSAGE(foreshift::control::flip_order)

@@ -12,7 +12,7 @@ using namespace std::chrono_literals;
 constexpr auto pace = 200ms;
 constexpr auto survey_timeout = 10s;
 constexpr auto batch_timeout = 15min;
-constexpr auto flip_timeout = 5min;
+constexpr auto flip_timeout = 30min; // a held one listens meanwhile
 
 /// Colder extents do not pay even when somebody waits for them.
 constexpr double gain_min = 0.01;
@@ -37,6 +37,10 @@ migrator_actor::behavior_type migrator_state::make_behavior() {
       },
       [this](run_cancel) {
         canceled_ = true;
+        look();
+      },
+      [this](run_arm) {
+        armed_ = true;
         look();
       },
   };
@@ -81,6 +85,8 @@ lease::migration_view migrator_state::view(const survey& now) const {
   out.elapsed = std::chrono::duration_cast<std::chrono::milliseconds>(
       std::chrono::nanoseconds{clock_.monotonic_ns() - began_ns_});
   out.timeout = order_.timeout;
+  if (ready_)
+    out.elapsed = std::chrono::milliseconds{0};
   out.canceled = canceled_;
   return out;
 }
@@ -88,10 +94,12 @@ lease::migration_view migrator_state::view(const survey& now) const {
 void migrator_state::decide(const survey& now) {
   using kind = lease::migration_step::kind;
   auto next = lease::next_step(view(now));
-  tell(now.moves.empty() && batches_ == 0 ? "gate" : "preposition", now);
-  if (next.what == kind::stop)
+  ready_ |= order_.held && next.what == kind::flip;
+  tell(ready_ ? "ready" : now.moves.empty() && batches_ == 0 ? "gate" : "preposition", now);
+  // Once its VM is on the way, what can no longer be copied is no reason to stop.
+  if (next.what == kind::stop && (!ready_ || canceled_))
     return stop(*next.why);
-  if (next.what == kind::flip)
+  if (order_.held ? ready_ && armed_ : next.what == kind::flip)
     return flip();
   if (next.what == kind::copy) {
     copy(now.moves.front());
@@ -132,7 +140,7 @@ void migrator_state::batch_over(const std::vector<std::uint32_t>& extents,
 
 void migrator_state::flip() {
   flipping_ = true;
-  self_->request(conductor_, flip_timeout, flip_order{order_.task})
+  self_->request(conductor_, flip_timeout, flip_order{order_.task, order_.held})
       .then([this](const finish_ptr& how) { end(how, how->why); },
             [this](const caf::error& why) { end(nullptr, to_fault(why)); });
 }

@@ -17,6 +17,7 @@ struct migration_order {
   std::string to;
   double gate = 0.9;
   bool preposition = true;
+  bool held = false; ///< Keeps the gate met until `run_arm`, and flips then.
   std::chrono::milliseconds timeout{60'000};
   std::uint32_t extent_bytes = 1u << 20;
 };
@@ -61,6 +62,8 @@ private:
   bool looking_ = false;
   bool flipping_ = false;
   bool canceled_ = false;
+  bool ready_ = false; ///< The gate has been met; what is missing later is copied, not waited for.
+  bool armed_ = false;
 };
 
 using migrator = hosted<migrator_state>;

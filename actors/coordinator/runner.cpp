@@ -25,6 +25,7 @@ runner_actor::behavior_type runner_state::make_behavior() {
   return {
       [this](tick) { step(lease::started{}); },
       [this](run_cancel) { step(lease::cancel{}); },
+      [this](const run_word& x) { step(lease::told{x.what}); },
       [this](const run_pause_over& x) { step(lease::elapsed{x.id}); },
   };
 }
@@ -82,7 +83,7 @@ void runner_state::perform(const lease::pause& x) {
 }
 
 void runner_state::perform(const lease::note& x) {
-  self_->send(around_.conductor, run_note{run_, x.phase});
+  self_->send(around_.conductor, run_note{run_, x.phase, x.times});
 }
 
 void runner_state::perform(const lease::finish& x) {

@@ -38,6 +38,11 @@ void fill(const task& x, schema::Task::Builder out) {
   out.setErrorCode(x.error_code);
   out.setError(x.error.c_str());
   out.setCancelRequested(x.cancel_requested);
+  out.setHeld(x.held);
+  if (!x.held)
+    return;
+  encode(x.promised, out.initPromised());
+  encode(x.vm, out.initVm());
 }
 
 } // namespace
@@ -71,6 +76,9 @@ task decode_task(schema::Task::Reader in) {
   x.error_code = in.getErrorCode();
   x.error = in.getError().cStr();
   x.cancel_requested = in.getCancelRequested();
+  x.held = in.getHeld();
+  x.promised = decode(in.getPromised());
+  x.vm = decode(in.getVm());
   return x;
 }
 
@@ -122,6 +130,20 @@ packet<schema::Tasks> task_book::list(bool all) const {
     for (unsigned i = 0; i < chosen.size(); ++i)
       fill(*chosen[i], rows[i]);
   });
+}
+
+std::vector<vm_past> task_book::vm_pasts() const {
+  std::vector<vm_past> out;
+  for (auto& [id, x] : tasks_) {
+    bool arrived = x.held && x.state == schema::TaskState::DONE && x.vm.blackout_us > 0;
+    if (!arrived)
+      continue;
+    if (!out.empty() && out.back().came == x.vm)
+      out.back().bytes_moved += x.bytes_moved;
+    else
+      out.push_back({x.promised, x.vm, x.bytes_moved});
+  }
+  return out;
 }
 
 void task_book::close_phase(task& x, std::int64_t now_ns) {

@@ -4,6 +4,7 @@
 #include "core/base/result.hpp"
 #include "core/codec/packet.hpp"
 #include "core/lease/records.hpp"
+#include "core/vm/promise.hpp"
 #include "schemas/api.capnp.h"
 #include "schemas/migration.capnp.h"
 
@@ -36,6 +37,9 @@ struct task {
   std::uint16_t error_code = 0;
   std::string error;
   bool cancel_requested = false;
+  bool held = false; ///< Of a VM ...
+  vm_promise promised;
+  vm_account vm; ///< ... with an outcome once its tool has told.
 
   bool running() const { return state == schema::TaskState::RUNNING; }
 };
@@ -62,6 +66,8 @@ public:
   const task* running_of(std::uint64_t volume) const;
   std::vector<std::uint64_t> running() const;
   packet<schema::Tasks> list(bool all) const;
+  /// Migrations of VMs that arrived, the latest last; of a VM with several volumes, one.
+  std::vector<vm_past> vm_pasts() const;
 
   /// Begins a phase, which ends the one before.
   void enter(task& x, std::string phase, std::int64_t now_ms, std::int64_t now_ns);

@@ -3,6 +3,7 @@
 
 #include "actors/agent/agent_status.hpp"
 #include "actors/agent/collector.hpp"
+#include "actors/agent/examiner.hpp"
 #include "actors/agent/forecasts.hpp"
 #include "actors/agent/mover.hpp"
 #include "actors/agent/plane_link.hpp"
@@ -42,6 +43,7 @@ struct parts {
   uplink_actor uplink;
   forecasts_actor forecasts;
   status_actor status;
+  examiner_actor examiner;
 };
 
 class running_agent final : public agent {
@@ -146,6 +148,12 @@ private:
     status_parts tellers{parts_.supervisor, parts_.vault, parts_.mover, parts_.uplink};
     parts_.status = keep<status_actor>(system_.spawn<agent_status>(
         tellers, status_options{.host = options_.name, .version = version}));
+    port_prober probe = [this](const auto& ports, auto timeout) {
+      return door::probe(io_, tls(), ports, timeout);
+    };
+    parts_.examiner = keep<examiner_actor>(
+        system_.spawn<examiner, caf::detached>(parts_.plane, std::move(probe), system_clock(),
+                                               examiner_options{.version = version, .tls = tls()}));
   }
 
   result<void> listen() {
@@ -156,6 +164,7 @@ private:
         .serve<move_verbs>(parts_.mover, control, move_timeout)
         .serve<carry_verbs>(parts_.forecasts, control)
         .serve<status_verbs>(parts_.status, everyone)
+        .serve<examiner_verbs>(parts_.examiner, control)
         .pong("agent", options_.name, version);
     dispatcher_ = spawn_dispatcher(system_, std::move(routes));
     keep(dispatcher_);

@@ -1,64 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-// The only file that includes CLI11: it is slow to compile.
 #include "agents/cli/arguments.hpp"
 
+#include "agents/cli/arguments_parts.hpp"
 #include "agents/cli/commands.hpp"
-#include "agents/cli/simulate.hpp"
-#include "agents/cli/traces.hpp"
-
-#include <CLI/CLI.hpp>
-
-#include <functional>
-#include <memory>
+#include "agents/cli/version.hpp"
 
 namespace foreshift::cli {
 
 namespace {
-
-/// The command line as read so far: global options and the command to run.
-struct parsed {
-  options global;
-  std::string output = "table";
-  std::function<int(session&)> command;
-};
-
-/// Adds a command. `declare(sub, args)` binds its arguments to `args`, `act(session, args)` runs
-/// it.
-template <class Args, class Declare, class Act>
-void command(CLI::App& parent, parsed& p, const char* name, const char* what, const char* example,
-             Declare&& declare, Act act) {
-  auto* sub = parent.add_subcommand(name, what);
-  sub->footer(std::string{"Example:\n  "} + example);
-  sub->fallthrough();
-  auto args = std::make_shared<Args>();
-  declare(*sub, *args);
-  sub->callback([&p, args, act] { p.command = [args, act](session& s) { return act(s, *args); }; });
-}
-
-struct no_args {};
-struct name_args {
-  std::string name;
-};
-struct to_args {
-  std::string name, to, budget;
-  bool force = false;
-};
-struct leave_args {
-  std::string name, to;
-  bool lost = false, no_wait = false;
-};
-struct number_args {
-  std::uint64_t id = 0;
-  std::uint32_t limit = 100;
-  bool flag = false;
-};
-
-CLI::App& group(CLI::App& app, const char* name, const char* what) {
-  auto* sub = app.add_subcommand(name, what);
-  sub->require_subcommand(1);
-  sub->fallthrough();
-  return *sub;
-}
 
 auto named(const char* what) {
   return [what](CLI::App& c, name_args& a) { c.add_option("NAME", a.name, what)->required(); };
@@ -196,6 +145,29 @@ void add_forecasts(CLI::App& app, parsed& p) {
       [](session& s, to_args& a) { return show_plan(s, a.name, a.to, a.budget); });
 }
 
+void add_vm_options(CLI::App& c, migrate_request& a) {
+  const char* vm = "A running VM";
+  auto* source = c.add_option("--qmp", a.qmp, "Monitor of its QEMU: a unix socket that speaks QMP");
+  auto* there =
+      c.add_option("--qmp-dest", a.qmp_dest,
+                   "Monitor of the QEMU at the destination, started with -incoming defer");
+  source->needs(there)->group(vm);
+  there->needs(source)->group(vm);
+  c.add_option("--ram-uri", a.ram_uri,
+               "Where the destination's QEMU shall listen (default: any port of the host)")
+      ->needs(source)
+      ->group(vm);
+  c.add_option("--bandwidth", a.bandwidth, "Of the RAM stream, a second (default: unlimited)")
+      ->needs(source)
+      ->group(vm);
+  c.add_option("--downtime", a.downtime, "QEMU's downtime-limit (default: as it is)")
+      ->needs(source)
+      ->group(vm);
+  c.add_flag("--recover", a.recover, "Bring what a killed run left to one clean end")
+      ->needs(source)
+      ->group(vm);
+}
+
 void add_migrations(CLI::App& app, parsed& p) {
   command<migrate_request>(
       app, p, "migrate",
@@ -204,14 +176,16 @@ void add_migrations(CLI::App& app, parsed& p) {
       "clean owner",
       "foreshift migrate vm1 --to host-c --gate 95% --timeout 2m",
       [](CLI::App& c, migrate_request& a) {
-        c.add_option("VOLUME", a.volume, "Volume")->required();
-        c.add_option("--to", a.to, "Destination host")->required();
+        c.add_option("VOLUME", a.volumes, "Volume; with --qmp all those of the VM")->required();
+        c.add_option("--to", a.to, "Destination host, or auto: see 'foreshift targets'")
+            ->required();
         c.add_option("--gate", a.gate, "Flip once so much of the predicted accesses is there")
             ->capture_default_str();
         c.add_option("--timeout", a.timeout, "Give up when the gate is not met by then")
             ->capture_default_str();
         c.add_flag("--no-preposition", a.no_preposition, "Flip at once and move nothing before");
         c.add_flag("--no-wait", a.no_wait, "Start it and return; see 'foreshift task show'");
+        add_vm_options(c, a);
       },
       [](session& s, migrate_request& a) { return migrate(s, a); });
   command<to_args>(
@@ -226,8 +200,34 @@ void add_migrations(CLI::App& app, parsed& p) {
       [](session& s, to_args& a) { return flip(s, a.name, a.to, a.force); });
 }
 
+void add_intents(CLI::App& app, parsed& p) {
+  command<announce_request>(
+      app, p, "announce",
+      "Say that a volume will move: its clients may connect there, and what they will need is "
+      "copied gradually",
+      "foreshift announce vm1 --to host-c --by 10m",
+      [](CLI::App& c, announce_request& a) {
+        c.add_option("VOLUME", a.volume, "Volume (with --list: default all)");
+        c.add_option("--to", a.to, "Destination host");
+        c.add_option("--by", a.by, "The sooner, the sooner it is copied (default: no hurry)");
+        c.add_flag("--no-copy", a.no_copy, "Only let clients connect there");
+        c.add_flag("--list", a.list, "List what is announced");
+        c.add_flag("--withdraw", a.withdraw, "It will not move there");
+      },
+      [](session& s, announce_request& a) { return announce(s, a); });
+  command<name_args>(
+      app, p, "targets", "Where a volume could go: hosts ranked by what it would take",
+      "foreshift targets vm1",
+      [](CLI::App& c, name_args& a) { c.add_option("VOLUME", a.name, "Volume")->required(); },
+      [](session& s, name_args& a) { return show_targets(s, a.name); });
+}
+
 void add_tasks(CLI::App& app, parsed& p) {
   auto& task = group(app, "task", "Long work: migrations, flips, background moves");
+  command<no_args>(
+      task, p, "calibration", "Promises of VMs' migrations against what came true",
+      "foreshift task calibration", [](auto&, auto&) {},
+      [](session& s, no_args&) { return show_calibration(s); });
   auto id = [](CLI::App& c, number_args& a) { c.add_option("ID", a.id, "Task")->required(); };
   command<number_args>(
       task, p, "list", "List tasks", "foreshift task list --all",
@@ -251,78 +251,6 @@ void add_tasks(CLI::App& app, parsed& p) {
       [](session& s, number_args& a) { return show_events(s, a.id, a.limit, a.flag); });
 }
 
-void add_simulate(CLI::App& app, parsed& p) {
-  command<simulate_request>(
-      app, p, "simulate",
-      "Run the forecast over a recorded block trace: what it would have had near, beside simple "
-      "methods and the clairvoyant choice. Needs no cluster",
-      "foreshift simulate --trace vm.csv.gz --budget 10% --report vm.html",
-      [](CLI::App& c, simulate_request& a) {
-        c.add_option("--trace", a.trace, "Trace; gzip, zstd and xz are unpacked")->required();
-        auto option = [&](const char* name, auto& value, const char* what) {
-          return c.add_option(name, value, what)->capture_default_str();
-        };
-        option("--format", a.format, "Its format, if it cannot be told from its beginning");
-        c.add_option("--volume", a.volume, "Only this volume of a trace of several");
-        option("--span", a.span, "Length of a trace that has no times");
-        option("--extent", a.extent, "Unit of choice, a multiple of 4 KiB");
-        option("--budget", a.budget, "What may be near: share of all extents the trace touches");
-        option("--window", a.window, "Accesses are counted by windows");
-        option("--horizon", a.horizon, "What is predicted, and how often");
-        option("--train", a.train, "Share of the trace before the first decision");
-        option("--arms", a.arms, "Arms to report, comma-separated")->delimiter(',');
-        option("--seed", a.seed, "Of everything random");
-        c.add_option("--picks", a.picks, "Write every choice there: decision,time_s,arm,extent");
-        c.add_option("--report", a.report, "Write a report there: one HTML file");
-        c.add_flag("--lenient", a.lenient, "Skip and count bad lines");
-      },
-      [](session& s, simulate_request& a) { return simulate(s, a); });
-}
-
-void add_traces(CLI::App& app, parsed& p) {
-  auto& trace = group(app, "trace", "Block traces: generate them, convert them for replay by fio");
-  command<generate_request>(
-      trace, p, "generate",
-      "Write a generated trace as a fio iolog: streams, zipf, daily, scan, boot",
-      "foreshift trace generate streams --span 4h --seed 7 --out streams.iolog",
-      [](CLI::App& c, generate_request& a) {
-        c.add_option("KIND", a.kind, "Workload")->required();
-        c.add_option("--out", a.out, "File, or - for standard output")->capture_default_str();
-        c.add_option("--span", a.span, "How long")->capture_default_str();
-        c.add_option("--size", a.size, "Of the volume")->capture_default_str();
-        c.add_option("--seed", a.seed, "The same seed gives the same trace")->capture_default_str();
-        c.add_option("--file", a.file, "What fio will open")->capture_default_str();
-      },
-      [](session& s, generate_request& a) { return generate_trace(s, a); });
-  command<convert_request>(
-      trace, p, "convert", "Write any trace as a fio iolog, to replay it with fio --read_iolog",
-      "foreshift trace convert --trace vm.csv.gz --out vm.iolog --file /dev/nbd0",
-      [](CLI::App& c, convert_request& a) {
-        c.add_option("--trace", a.trace, "Trace; gzip, zstd and xz are unpacked")->required();
-        c.add_option("--out", a.out, "File, or - for standard output")->capture_default_str();
-        c.add_option("--format", a.format, "If it cannot be told")->capture_default_str();
-        c.add_option("--volume", a.volume, "Only this volume of a trace of several");
-        c.add_option("--span", a.span, "Length of a trace that has no times")
-            ->capture_default_str();
-        c.add_option("--file", a.file, "What fio will open")->capture_default_str();
-        c.add_flag("--lenient", a.lenient, "Skip and count bad lines");
-      },
-      [](session& s, convert_request& a) { return convert_trace(s, a); });
-}
-
-void add_checks(CLI::App& app, parsed& p) {
-  command<name_args>(
-      app, p, "check-history",
-      "Decide from a record of requests whether any read was stale or any write lost. Needs no "
-      "coordinator; exit code 0: linearizable, 1: not, 2: malformed file",
-      "foreshift check-history history.txt",
-      [](CLI::App& c, name_args& a) {
-        c.add_option("FILE", a.name, "Lines of: CLIENT KIND BLOCK STAMP START END OUTCOME")
-            ->required();
-      },
-      [](session& s, name_args& a) { return check_history(s, a.name); });
-}
-
 void add_globals(CLI::App& app, parsed& p) {
   app.add_option("-C,--coordinator", p.global.coordinator, "Coordinator: HOST:PORT or unix:PATH")
       ->envname("FORESHIFT_COORDINATOR")
@@ -337,7 +265,7 @@ void add_globals(CLI::App& app, parsed& p) {
       ->envname("FORESHIFT_TLS_CA");
   app.add_option("--tls-name", p.global.server_name,
                  "Name in the coordinator's certificate (default: the host of its address)");
-  app.set_version_flag("--version", "foreshift 0.1.0");
+  app.set_version_flag("--version", std::string{"foreshift "} + version);
 }
 
 } // namespace
@@ -362,10 +290,9 @@ int run(int argc, char** argv) {
   add_volumes(app, p);
   add_forecasts(app, p);
   add_migrations(app, p);
+  add_intents(app, p);
   add_tasks(app, p);
-  add_simulate(app, p);
-  add_traces(app, p);
-  add_checks(app, p);
+  add_rest(app, p);
   try {
     app.parse(argc, argv);
   } catch (const CLI::Success& e) {

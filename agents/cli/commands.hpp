@@ -12,6 +12,8 @@
 namespace foreshift::cli {
 
 int show_status(session& s);
+/// Examines the cell; 1 when something fails that was not repaired.
+int examine_cell(session& s, bool repair);
 
 int list_hosts(session& s);
 int show_host(session& s, const std::string& name);
@@ -45,17 +47,43 @@ int show_plan(session& s, const std::string& volume, const std::string& to,
               const std::string& budget);
 
 struct migrate_request {
-  std::string volume;
+  std::vector<std::string> volumes;
   std::string to;
   std::string gate = "90%";
   std::string timeout = "60s";
   bool no_preposition = false;
   bool no_wait = false;
+  // Of a VM:
+  std::string qmp, qmp_dest; ///< Unix sockets of the monitors of both QEMUs.
+  std::string ram_uri;       ///< Where the destination's QEMU listens; empty: it chooses a port.
+  std::string bandwidth;     ///< Of the RAM stream, bytes a second; empty: unlimited.
+  std::string downtime;      ///< QEMU's downtime-limit; empty: as it is.
+  bool recover = false;
 };
+/// What the coordinator is asked for one of the volumes.
+result<packet<schema::MigrateStart>> encode(const migrate_request& what, const std::string& volume);
+/// Migrates a running VM with its volumes; Ctrl-C brings it back to the source.
+int migrate_vm(session& s, const migrate_request& what);
 /// Starts a migration and follows it to its end; Ctrl-C cancels it and waits for the clean end.
 int migrate(session& s, const migrate_request& what);
 int flip(session& s, const std::string& volume, const std::string& to, bool force);
 
+struct announce_request {
+  std::string volume;
+  std::string to;
+  std::string by; ///< From now; empty: no hurry.
+  bool no_copy = false;
+  bool list = false;
+  bool withdraw = false;
+};
+/// Announces a move, or lists or withdraws what is announced.
+int announce(session& s, const announce_request& what);
+int show_targets(session& s, const std::string& volume);
+/// The best host a volume could go to.
+result<std::string> best_target(session& s, const std::string& volume);
+
+/// Promises of VMs' migrations against what came true.
+int show_calibration(session& s);
 int list_tasks(session& s, bool all);
 int show_task(session& s, std::uint64_t id);
 int cancel_task(session& s, std::uint64_t id);

@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "agents/cli/commands.hpp"
+#include "agents/cli/interrupts.hpp"
 #include "agents/cli/tasks.hpp"
 #include "agents/cli/terminal.hpp"
 #include "core/base/units.hpp"
 
 #include <fmt/format.h>
 
-#include <atomic>
-#include <csignal>
 #include <thread>
 
 namespace foreshift::cli {
@@ -19,31 +18,6 @@ using namespace std::chrono_literals;
 constexpr auto poll_interval = 200ms;
 /// A coordinator that restarts is waited for; its tasks go on after it.
 constexpr auto coordinator_patience = 30s;
-
-std::atomic<int> interrupts{0};
-
-extern "C" void note_interrupt(int) {
-  ++interrupts;
-}
-
-/// While it lives, Ctrl-C and SIGTERM are counted instead of ending the process.
-class interrupt_guard {
-public:
-  interrupt_guard() {
-    struct sigaction act {};
-    act.sa_handler = note_interrupt;
-    sigaction(SIGINT, &act, &int_before_);
-    sigaction(SIGTERM, &act, &term_before_);
-  }
-  ~interrupt_guard() {
-    sigaction(SIGINT, &int_before_, nullptr);
-    sigaction(SIGTERM, &term_before_, nullptr);
-  }
-
-private:
-  struct sigaction int_before_ {};
-  struct sigaction term_before_ {};
-};
 
 std::string progress_line(schema::Task::Reader t, bool tty) {
   auto share = t.getBytesPlanned() == 0 ? 0.0
@@ -122,14 +96,14 @@ result<packet<schema::Task>> follow(session& s, packet<schema::Task> task, progr
   bool canceled = false;
   while (task.read().getState() == schema::TaskState::RUNNING) {
     out.show(task.read());
-    if (interrupts > 0 && !canceled) {
+    if (interrupts() > 0 && !canceled) {
       canceled = true;
       out.end();
       fmt::print(stderr, "canceling; waiting for a clean end (Ctrl-C again leaves it to the "
                          "coordinator)\n");
       request_cancel(s, id);
     }
-    if (interrupts > 1)
+    if (interrupts() > 1)
       return fault{errc::canceled, fmt::format("task {} left to end by itself", id)};
     std::this_thread::sleep_for(poll_interval);
     auto got = s.ask<schema::Task>(ask_for);
@@ -147,7 +121,10 @@ result<packet<schema::Task>> follow(session& s, packet<schema::Task> task, progr
   return task;
 }
 
-result<packet<schema::MigrateStart>> encode(const migrate_request& what) {
+} // namespace
+
+result<packet<schema::MigrateStart>> encode(const migrate_request& what,
+                                            const std::string& volume) {
   auto gate = parse_share(what.gate);
   if (!gate)
     return gate.error();
@@ -157,7 +134,7 @@ result<packet<schema::MigrateStart>> encode(const migrate_request& what) {
   if (timeout->count() < 1 || timeout->count() > 24LL * 3600 * 1000)
     return fault{errc::invalid, "a timeout must be between 1ms and 24h"};
   return packet<schema::MigrateStart>::make([&](auto x) {
-    x.setVolume(what.volume.c_str());
+    x.setVolume(volume.c_str());
     x.setTo(what.to.c_str());
     x.setGate(*gate);
     x.setTimeoutMs(static_cast<std::uint32_t>(timeout->count()));
@@ -165,10 +142,22 @@ result<packet<schema::MigrateStart>> encode(const migrate_request& what) {
   });
 }
 
-} // namespace
-
-int migrate(session& s, const migrate_request& what) {
-  auto request = encode(what);
+int migrate(session& s, const migrate_request& how) {
+  auto what = how;
+  if (what.to == "auto") {
+    if (!what.qmp.empty())
+      return s.fail({errc::invalid, "with --qmp-dest the destination is known: name it"});
+    auto best = best_target(s, what.volumes.front());
+    if (!best)
+      return s.fail(best.error());
+    what.to = *best;
+  }
+  if (!what.qmp.empty() || !what.qmp_dest.empty())
+    return migrate_vm(s, what);
+  if (what.volumes.size() != 1)
+    return s.fail({errc::invalid, "several volumes migrate together only with their VM: name its "
+                                  "monitors with --qmp and --qmp-dest"});
+  auto request = encode(what, what.volumes.front());
   if (!request)
     return s.fail(request.error());
   auto task = s.ask<schema::Task>(*request, task_timeout);

@@ -4,6 +4,7 @@
 #include "agents/cli/commands.hpp"
 #include "agents/cli/table.hpp"
 #include "agents/cli/terminal.hpp"
+#include "agents/cli/vm_volume.hpp"
 #include "core/base/units.hpp"
 
 #include <fmt/format.h>
@@ -76,6 +77,28 @@ void print_flip(schema::Task::Reader t) {
                us(flip.getDrainUs()), us(flip.getPromoteUs()), us(flip.getServeUs()), t.getEpoch());
 }
 
+/// What was promised of a VM's migration, and what came true.
+void print_vm(schema::Task::Reader t) {
+  if (!t.getHeld())
+    return;
+  fmt::print("promised  {}\n", promise_line(t.getPromised()));
+  auto vm = t.getVm();
+  if (vm.getOutcome().size() == 0)
+    return;
+  fmt::print("vm        {}", view(vm.getOutcome()));
+  if (vm.getBlackoutUs() > 0)
+    fmt::print(": {} of RAM in {}, blackout {}, the flip's share {}",
+               format_bytes(vm.getRamBytes()), us(vm.getTotalUs()), us(vm.getBlackoutUs()),
+               us(vm.getSwitchUs()));
+  fmt::print("\n");
+  if (vm.getPhases().size() > 0) {
+    fmt::print("vm phases");
+    for (auto phase : vm.getPhases())
+      fmt::print(" {} {}", view(phase.getName()), us(phase.getDurationUs()));
+    fmt::print("\n");
+  }
+}
+
 void print_task(schema::Task::Reader t) {
   auto state = t.getState();
   auto mood = state == schema::TaskState::DONE     ? paint::good
@@ -99,6 +122,7 @@ void print_task(schema::Task::Reader t) {
       fmt::print(" {} {}", view(phase.getName()), us(phase.getDurationUs()));
     fmt::print("\n");
   }
+  print_vm(t);
 }
 
 } // namespace
@@ -135,6 +159,22 @@ int show_task(session& s, std::uint64_t id) {
     if (t.getError().size() > 0)
       fmt::print("error     {}\n", view(t.getError()));
   });
+}
+
+int show_calibration(session& s) {
+  return ask_and_show<schema::Calibration>(
+      s, packet<schema::CalibrationGet>::make([](auto) {}), [](schema::Calibration::Reader x) {
+        fmt::print("promises  {} of {} blackouts within their interval\n", x.getWithin(),
+                   x.getMigrations());
+        if (x.getBlackoutUs() > 0)
+          fmt::print("blackout  {} median; the next is promised {} to {}\n", us(x.getBlackoutUs()),
+                     us(x.getBlackoutLowUs()), us(x.getBlackoutHighUs()));
+        if (x.getSwitchUs() > 0)
+          fmt::print("flip      {} of it median, {} at most in 99 of 100\n", us(x.getSwitchUs()),
+                     us(x.getSwitchP99Us()));
+        fmt::print("bytes     {:.2f} moved for each promised\ntime      {:.2f} of the promised\n",
+                   x.getBytesRatio(), x.getDurationRatio());
+      });
 }
 
 int cancel_task(session& s, std::uint64_t id) {

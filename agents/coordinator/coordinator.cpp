@@ -3,6 +3,7 @@
 
 #include "actors/base/system.hpp"
 #include "actors/coordinator/cell.hpp"
+#include "agents/coordinator/metrics.hpp"
 #include "core/base/log.hpp"
 
 #include <caf/actor_system.hpp>
@@ -13,6 +14,20 @@
 namespace foreshift {
 
 namespace {
+
+/// What people may ask through HTTP: the same as through the door.
+http::json_api offered_verbs() {
+  http::json_api out;
+  auto offer = [&out]<class Verb>() { out.offer<typename Verb::request, typename Verb::reply>(); };
+  control::volume_verbs::each(offer);
+  control::insight_verbs::each(offer);
+  control::task_verbs::each(offer);
+  control::events_verbs::each(offer);
+  control::directory_verbs::each(offer);
+  control::doctor_verbs::each(offer);
+  control::herald_verbs::each(offer);
+  return out;
+}
 
 class running_coordinator final : public coordinator {
 public:
@@ -36,6 +51,7 @@ public:
     control::cell_options how;
     how.rules = options_.rules;
     how.version = coordinator_version;
+    how.tls = tls();
     cell_ = control::spawn_cell(system_, std::move(shared),
                                 control::door_connector(system_, io_, tls()), system_clock(), how);
     return listen(token);
@@ -45,6 +61,7 @@ public:
     if (stopped_)
       return;
     stopped_ = true;
+    http_.reset();
     server_.reset();
     cell_.stop();
     if (dispatcher_)
@@ -60,8 +77,23 @@ private:
     if (!opened)
       return opened.error();
     server_ = *std::move(opened);
+    if (auto ok = options_.http_listen.empty() ? result<void>{} : listen_http(); !ok)
+      return ok;
     slog::info("the coordinator listens address={} data={} token={}", options_.listen,
                options_.data, token);
+    return {};
+  }
+
+  result<void> listen_http() {
+    auto service = door_service(dispatcher_);
+    auto opened =
+        http::http_server::open(io_, {.address = options_.http_listen, .tls = tls()},
+                                offered_verbs(), service, {{"/metrics", metrics_page(service)}});
+    if (!opened)
+      return opened.error();
+    http_ = *std::move(opened);
+    slog::info("the coordinator serves HTTP address={} port={}", options_.http_listen,
+               http_->port());
     return {};
   }
 
@@ -74,6 +106,7 @@ private:
   control::cell cell_;
   dispatcher_actor dispatcher_;
   std::unique_ptr<door::server> server_;
+  std::unique_ptr<http::http_server> http_;
   bool stopped_ = false;
 };
 

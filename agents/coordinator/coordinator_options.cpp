@@ -18,6 +18,9 @@ void name_keys(config_reader& in, coordinator_options& x) {
   in.text("data", x.data, "directory for the coordinator's state; created 0700");
   in.text("door.listen", x.listen,
           "where agents and tools connect; other than loopback needs tls.*");
+  in.text(
+      "http.listen", x.http_listen,
+      "JSON verbs and metrics over HTTP, as on 127.0.0.1:7480; empty: none; else as door.listen");
   in.text("tls.certificate", x.certificate, "PEM file; common name \"coordinator\"");
   in.text("tls.key", x.key, "PEM file");
   in.text("tls.ca", x.ca, "PEM file of the authority that signs everybody's certificates");

@@ -12,6 +12,7 @@ namespace foreshift {
 struct coordinator_options {
   std::string data;
   std::string listen = "127.0.0.1:7400";
+  std::string http_listen; ///< Empty: no HTTP.
   std::string certificate, key, ca;
   std::string log_level = "info";
   control::policy rules;

@@ -11,7 +11,7 @@ enum class bug {
   zero_ignores_epoch,       ///< A partition host zeroes for whoever asks.
   ack_without_replica,      ///< A write is acknowledged though a replica could not be reached.
   commit_after_failed_copy, ///< A move goes on when the pull failed.
-  no_mirror_barrier,        ///< Mirroring is answered while older writes are under way.
+  no_mirror_barrier,        ///< Mirroring is answered at once, and nobody compares.
   flip_without_drain,       ///< A takeover does not ask the source to finish.
   flush_local_only,         ///< A flush does not reach the other hosts.
   reuse_epoch,              ///< A roll-back uses the failed flip's epoch.
@@ -19,7 +19,7 @@ enum class bug {
   fill_over_mirrored,       ///< A pull overwrites mirrored blocks, and nobody compares.
   promote_not_durable,      ///< A fence is kept in memory only.
   promote_without_waiting,  ///< A fence is answered while older requests are being served.
-  recover_without_repair,   ///< A restarted primary serves before its torn writes are equal.
+  recover_without_repair,   ///< A restarted primary forgets its torn writes.
   serve_unpromoted,         ///< A takeover goes on though a host has not promoted it.
 };
 

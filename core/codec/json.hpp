@@ -5,7 +5,11 @@
 
 #include <capnp/dynamic.h>
 
+#include <cstddef>
+#include <span>
 #include <string>
+#include <string_view>
+#include <vector>
 
 namespace foreshift {
 
@@ -17,5 +21,13 @@ template <class Schema>
 std::string to_json(const packet<Schema>& x, bool pretty = true) {
   return to_json(capnp::DynamicStruct::Reader{x.read()}, pretty);
 }
+
+/// The same for bytes from outside the process. Fails as packet<Schema>::admit does.
+result<std::string> to_json(capnp::StructSchema schema, std::span<const std::byte> bytes,
+                            bool pretty = true);
+
+/// The canonical bytes of a struct written as JSON. `invalid` with the reason when the text is no
+/// JSON, nests too deeply, or has a field or value that the schema lacks.
+result<std::vector<std::byte>> from_json(capnp::StructSchema schema, std::string_view text);
 
 } // namespace foreshift

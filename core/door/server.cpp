@@ -1,12 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "core/door/kj_warnings.hpp"
 
-#include "core/base/log.hpp"
+#include "core/door/acceptor.hpp"
 #include "core/door/envelope.hpp"
 #include "core/door/guarded_stream.hpp"
-#include "core/door/io_loop.hpp"
-#include "core/door/sockets.hpp"
-#include "core/door/tls.hpp"
 
 #include <capnp/rpc-twoparty.h>
 #include <fmt/format.h>
@@ -69,20 +66,26 @@ struct connection {
 };
 
 /// Everything of a server that lives on the io thread.
-class server_core final : public std::enable_shared_from_this<server_core>,
-                          public kj::TaskSet::ErrorHandler {
+class server_core final : public std::enable_shared_from_this<server_core> {
 public:
-  server_core(io_thread::impl& io, server_options options, service handler,
-              kj::Maybe<kj::Own<kj::TlsContext>> tls, kj::AutoCloseFd fd)
-      : io_(io), options_(std::move(options)), handler_(std::move(handler)), tls_(kj::mv(tls)),
-        listener_(io.io().lowLevelProvider->wrapListenSocketFd(kj::mv(fd))), tasks_(*this) {}
+  server_core(io_thread::impl& io, server_options options, service handler)
+      : io_(io), options_(std::move(options)), handler_(std::move(handler)) {}
 
   ~server_core() {
     for (auto& [id, waiting] : pending_)
       waiting->fulfill(fault{errc::canceled, "the server is going down"});
   }
 
-  void start() { tasks_.add(accept()); }
+  result<void> start(listening at) {
+    auto opened = acceptor::open(io_, std::move(at), options_.connections_max,
+                                 [this](kj::Own<kj::AsyncIoStream> stream, peer from) {
+                                   return host(kj::mv(stream), std::move(from));
+                                 });
+    if (!opened)
+      return opened.error();
+    connections_ = *std::move(opened);
+    return {};
+  }
 
   kj::Promise<result<envelope>> serve(envelope request, const peer& from) {
     if (pending_.size() >= options_.requests_max)
@@ -110,39 +113,6 @@ public:
   }
 
 private:
-  kj::Promise<void> accept() {
-    return listener_->acceptAuthenticated()
-        .then(
-            [this](kj::AuthenticatedStream&& stream) -> kj::Promise<void> {
-              admit(kj::mv(stream));
-              return kj::READY_NOW;
-            },
-            [this](kj::Exception&& why) -> kj::Promise<void> {
-              // Out of descriptors, most likely: those that are connected go on, others wait.
-              slog::warn("the door cannot accept connections address={} why={}", options_.address,
-                         why.getDescription().cStr());
-              return io_.timer().afterDelay(100 * kj::MILLISECONDS);
-            })
-        .then([this] { return accept(); });
-  }
-
-  void admit(kj::AuthenticatedStream stream) {
-    if (open_ >= options_.connections_max)
-      return;
-    ++open_;
-    tune(*stream.stream);
-    tasks_.add(greet(kj::mv(stream)).attach(kj::defer([this] { --open_; })));
-  }
-
-  kj::Promise<void> greet(kj::AuthenticatedStream stream) {
-    KJ_IF_MAYBE (tls, tls_)
-      return (*tls)->wrapServer(kj::mv(stream)).then([this](kj::AuthenticatedStream&& secure) {
-        auto& identity = kj::downcast<kj::TlsPeerIdentity>(*secure.peerIdentity);
-        return host(kj::mv(secure.stream), peer_from(identity.getCommonName().cStr()));
-      });
-    return host(kj::mv(stream.stream), peer{"local", {}});
-  }
-
   kj::Promise<void> host(kj::Own<kj::AsyncIoStream> stream, peer from) {
     auto line = kj::heap<connection>(kj::mv(stream),
                                      kj::heap<door_object>(weak_from_this(), std::move(from)));
@@ -159,20 +129,12 @@ private:
         .attach(kj::mv(line));
   }
 
-  void taskFailed(kj::Exception&& why) override {
-    slog::debug("a connection ended address={} why={}", options_.address,
-                why.getDescription().cStr());
-  }
-
   io_thread::impl& io_;
   const server_options options_;
   const service handler_;
-  kj::Maybe<kj::Own<kj::TlsContext>> tls_;
-  kj::Own<kj::ConnectionReceiver> listener_;
   std::unordered_map<std::uint64_t, kj::Own<kj::PromiseFulfiller<result<envelope>>>> pending_;
   std::uint64_t last_id_ = 0;
-  std::size_t open_ = 0;
-  kj::TaskSet tasks_; // last: connections refer to everything above
+  kj::Own<acceptor> connections_; // last: connections refer to everything above
 };
 
 void answer_token::give(result<envelope> reply) {
@@ -236,36 +198,20 @@ private:
 
 result<std::unique_ptr<server>> server::open(io_thread& io, server_options options,
                                              service handler) {
-  auto where = parse_bind_address(options.address);
-  if (!where)
-    return where.error();
-  if (!where->is_private() || !options.tls.empty())
-    if (auto ok = check_complete(options.tls); !ok)
-      return fault{errc::invalid,
-                   fmt::format("cannot serve {}: {}", options.address, ok.error().detail)};
-  auto socket = listen_at(*where);
-  if (!socket)
-    return socket.error();
+  auto at = listen_on(options.address, options.tls);
+  if (!at)
+    return at.error();
   auto& thread = io.get();
-  auto handle = std::make_unique<server_handle>(thread.queue, port_of(socket->get()));
-  if (where->is_unix())
-    handle->own_file(where->path());
+  auto handle = std::make_unique<server_handle>(thread.queue, port_of(at->socket.get()));
+  if (at->where.is_unix())
+    handle->own_file(at->where.path());
 
   result<void> started;
   thread.queue->run([&] {
-    kj::Maybe<kj::Own<kj::TlsContext>> tls;
-    if (!options.tls.empty() && !where->is_unix()) {
-      auto context = open_tls(options.tls, thread.timer());
-      if (!context) {
-        started = context.error();
-        return;
-      }
-      tls = *std::move(context);
-    }
-    auto core = std::make_shared<server_core>(thread, std::move(options), std::move(handler),
-                                              kj::mv(tls), *std::move(socket));
-    core->start();
-    handle->own(std::move(core));
+    auto core = std::make_shared<server_core>(thread, std::move(options), std::move(handler));
+    started = core->start(*std::move(at));
+    if (started)
+      handle->own(std::move(core));
   });
   if (!started)
     return started.error();

@@ -134,7 +134,8 @@ public:
   /// Refuses these extents from now on and frees their space, durable. Idempotent.
   virtual result<void> retire(std::span<const std::uint32_t> extents) = 0;
 
-  /// XXH3 of each extent's block checksums; 0 for an extent that is all zeroes or absent.
+  /// XXH3 of each extent's block checksums; 0 for an extent that is all zeroes. `refused` for one
+  /// that is not here.
   virtual result<std::vector<std::uint64_t>> digests(std::span<const std::uint32_t> extents) = 0;
 
   // -- a replica's return
@@ -163,6 +164,9 @@ public:
 
   /// What was changed since; none when this was not watched.
   virtual std::optional<roaring::Roaring> changed(std::uint64_t since) const = 0;
+
+  /// The map versions that are watched, ascending.
+  virtual std::vector<std::uint64_t> watches() const = 0;
 
   virtual extent_inventory inventory() const = 0;
   virtual std::vector<std::uint64_t> moves_staged() const = 0;

@@ -74,6 +74,7 @@ public:
                                       std::span<const std::byte> hashes) override;
   result<void> watch(std::uint64_t since) override;
   result<void> unwatch(std::uint64_t since) override;
+  std::vector<std::uint64_t> watches() const override { return notes_.watches(); }
   std::optional<roaring::Roaring> changed(std::uint64_t since) const override;
   extent_inventory inventory() const override;
   std::vector<std::uint64_t> moves_staged() const override;

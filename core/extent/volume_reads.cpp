@@ -58,6 +58,8 @@ volume_extents_impl::digests(std::span<const std::uint32_t> extents) {
     std::lock_guard lock(stripe(extent));
     auto state = state_of(extent);
     auto stored = state == extent_state::present || state == extent_state::staged;
+    if (!stored && state != extent_state::home_zeroes)
+      return not_here(extent); // which is not the same as zeroes
     auto offset = extent_offset(extent);
     out.push_back(stored ? segment_at(offset).digest(offset % segment_bytes, extent_length(extent))
                          : 0);

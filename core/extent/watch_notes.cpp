@@ -65,6 +65,14 @@ std::optional<roaring::Roaring> watch_notes::changed(std::uint64_t since) const 
   return found == sets_.end() ? std::nullopt : std::optional(found->second);
 }
 
+std::vector<std::uint64_t> watch_notes::watches() const {
+  std::lock_guard lock(mutex_);
+  std::vector<std::uint64_t> out;
+  for (const auto& [since, extents] : sets_)
+    out.push_back(since);
+  return out;
+}
+
 result<void> watch_notes::note_watched(std::uint32_t extent) {
   auto& word = noted_[extent / 64];
   auto bit = std::uint64_t{1} << (extent % 64);

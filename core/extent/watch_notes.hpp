@@ -35,6 +35,9 @@ public:
   /// The set, unless `since` is not watched.
   std::optional<roaring::Roaring> changed(std::uint64_t since) const;
 
+  /// What is watched, ascending.
+  std::vector<std::uint64_t> watches() const;
+
   /// Before a change of `extent`: puts it into every set. Synced the first time, later a look at
   /// one bit.
   result<void> note(std::uint32_t extent) {

@@ -29,12 +29,11 @@ calibration::calibration(std::size_t experts, std::span<const std::array<std::ui
 }
 
 void calibration::learn(std::span<const lesson> lessons) {
-  fit(worths_[0], lessons, &lesson::total);
-  // Each takes up where it left off: the other two may take turns.
+  // Each takes up where it left off: they may take turns.
   if (turn_ = !turn_; turn_)
-    fit(worths_[1], lessons, &lesson::reads);
+    fit(worths_[0], lessons, &lesson::reads);
   else
-    fit(worths_[2], lessons, &lesson::writes);
+    fit(worths_[1], lessons, &lesson::writes);
 }
 
 void calibration::fit(worths& to, std::span<const lesson> lessons, std::vector<float> lesson::*of) {
@@ -70,7 +69,7 @@ void calibration::fit(worths& to, std::span<const lesson> lessons, std::vector<f
 }
 
 std::vector<float> calibration::expect(const level_columns& levels, share_kind kind) const {
-  auto& worth = worths_[static_cast<std::size_t>(kind)];
+  auto& worth = worths_[kind == share_kind::reads ? 0 : 1];
   std::vector<float> out(levels.empty() ? 0 : levels.front().size());
   for (std::size_t p = 0; p < parts_.size(); ++p)
     for (std::size_t row = 0; row < out.size(); ++row)

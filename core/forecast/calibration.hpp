@@ -40,7 +40,7 @@ public:
 
   void learn(std::span<const lesson> lessons);
 
-  /// Expected share per candidate, in no unit.
+  /// Expected share per candidate of reads or of writes, in no unit.
   std::vector<float> expect(const level_columns& levels, share_kind kind) const;
 
   void save(byte_writer& out) const;
@@ -63,7 +63,7 @@ private:
   void fit(worths& to, std::span<const lesson> lessons, std::vector<float> lesson::*of);
 
   std::vector<part> parts_;
-  std::array<worths, 3> worths_; ///< By kind; logarithms.
+  std::array<worths, 2> worths_; ///< Of reads, of writes; logarithms.
   bool turn_ = false;
 };
 

@@ -60,7 +60,8 @@ std::vector<outlook> make_outlooks(const forecaster_options& options,
     auto interval = main ? std::min(horizon / 5, 60'000u) : std::max(horizon / 4, 120'000u);
     out.push_back({{.horizon_ms = horizon,
                     .interval_ms = std::max(interval, options.window_ms),
-                    .rows_max = main ? 1u << 15 : 1u << 13},
+                    .rows_max = main ? 1u << 15 : 1u << 13,
+                    .seed = options.seed},
                    names,
                    ranks});
   }
@@ -77,7 +78,7 @@ forecast_engine::forecast_engine(const forecaster_options& options)
     : options_(options), extent_end_(extents_of(options)), table_(options.extent_bytes),
       experts_(make_experts()), outlooks_(make_outlooks(options, experts_)) {
   if (options.lstm)
-    learned_.emplace(experts_.size());
+    learned_.emplace(experts_.size(), options.seed);
 }
 
 void forecast_engine::observe(const access& given) {

@@ -13,7 +13,10 @@ namespace {
 
 // What is needed right after a move counts beside the main horizon.
 constexpr std::array near_horizons{std::pair{10'000u, 0.3}, std::pair{60'000u, 0.5}};
-constexpr float loyalty = 2; ///< So many times better a newcomer must be.
+// A newcomer must be so many times better, and by so much of a chosen one's mean worth: what is
+// hardly worth a move is not moved.
+constexpr float loyalty = 1.5f;
+constexpr float stay = 0.15f;
 
 constexpr std::size_t beyond_max = 1u << 16;
 
@@ -120,9 +123,14 @@ std::vector<std::uint32_t> forecast_engine::choice(const candidates& now,
                                                    std::span<const std::uint32_t> incumbents,
                                                    std::size_t budget) const {
   auto values = usefulness(now);
+  auto top = ranking{values}.top(budget);
+  auto sum = std::accumulate(top.begin(), top.end(), 0.0,
+                             [&](double so_far, auto place) { return so_far + values[place]; });
+  auto bonus =
+      stay * static_cast<float>(sum / static_cast<double>(std::max<std::size_t>(1, budget)));
   for (std::size_t i = 0; i < values.size(); ++i)
     if (std::binary_search(incumbents.begin(), incumbents.end(), now.extents[i]))
-      values[i] *= loyalty;
+      values[i] = values[i] * loyalty + bonus;
   return hottest_first(ranking{values}.top(budget), values);
 }
 
@@ -161,7 +169,7 @@ std::vector<std::string> forecast_engine::arms() const {
       out.emplace_back(each->name());
   if (learned_)
     out.emplace_back("lstm");
-  out.insert(out.end(), {"table", "fitted", "trees"});
+  out.insert(out.end(), {"table", "trees", "blend"});
   return out;
 }
 

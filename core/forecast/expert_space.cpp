@@ -136,7 +136,59 @@ private:
   decayed_array busy_{120'000};
 };
 
+class region final : public expert {
+public:
+  region(std::string name, std::size_t reach, double half_life_ms)
+      : name_(std::move(name)), reach_(reach), busy_(half_life_ms) {}
+
+  std::string_view name() const override { return name_; }
+
+  void fold(const extent_table& table, std::uint32_t window, std::uint32_t window_ms, std::int64_t,
+            std::span<const window_count> counts) override {
+    busy_.grow(table.size());
+    for (auto& each : counts)
+      busy_.add(table, window, window_ms, each.slot, std::sqrt(static_cast<float>(each.all())));
+  }
+
+  void score(const forecast_view& view, std::span<float> out) const override {
+    std::vector<float> busy(view.size());
+    busy_.write_to(view, busy);
+    std::vector<double> before{0}; // sums over the slots in the order of their extents
+    std::vector<std::uint32_t> extents;
+    for (auto slot : view.order) {
+      extents.push_back(view.table.extents()[slot]);
+      before.push_back(before.back() + busy[slot]);
+    }
+    std::size_t first = 0, end = 0;
+    auto around = [&](std::uint64_t extent) {
+      while (first < extents.size() && extents[first] + reach_ < extent)
+        ++first;
+      while (end < extents.size() && extents[end] <= extent + reach_)
+        ++end;
+      return static_cast<float>(std::max(0.0, before[end] - before[first]));
+    };
+    for (auto slot : view.order)
+      out[slot] = around(view.table.extents()[slot]);
+    first = end = 0;
+    for (std::size_t i = 0; i < view.beyond.size(); ++i)
+      out[view.table.size() + i] = around(view.beyond[i]);
+  }
+
+  void keep(std::span<const std::uint32_t> slots) override { busy_.keep(slots); }
+  void save(byte_writer& out) const override { busy_.save(out); }
+  void load(byte_reader& in, std::size_t slots, std::uint32_t) override { busy_.load(in, slots); }
+
+private:
+  std::string name_;
+  std::size_t reach_;
+  decayed_array busy_;
+};
+
 } // namespace
+
+std::unique_ptr<expert> make_region(std::string name, std::size_t reach, double half_life_ms) {
+  return std::make_unique<region>(std::move(name), reach, half_life_ms);
+}
 
 std::unique_ptr<expert> make_run_extension(std::string name, double reach_ms) {
   return std::make_unique<run_extension>(std::move(name), reach_ms);

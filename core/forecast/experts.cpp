@@ -21,9 +21,14 @@ std::vector<std::unique_ptr<expert>> make_experts() {
   out.push_back(make_run_extension("run", 300e3));
   out.push_back(make_run_extension("run_far", 3600e3));
   out.push_back(make_neighbours());
+  out.push_back(make_region("region_16", 8, 120e3));
+  out.push_back(make_region("region_64", 32, 900e3));
+  out.push_back(make_cohort());
+  out.push_back(make_burst());
   out.push_back(make_successors());
   out.push_back(make_daily());
   out.push_back(make_age());
+  out.push_back(make_absence());
   out.push_back(make_read_share());
   return out;
 }

@@ -41,6 +41,19 @@ std::unique_ptr<expert> make_run_extension(std::string name, double reach_ms);
 /// What lies beside busy extents.
 std::unique_ptr<expert> make_neighbours();
 
+/// What lies in a busy region: all within so many extents on either side count alike.
+std::unique_ptr<expert> make_region(std::string name, std::size_t reach, double half_life_ms);
+
+/// Comes back with those that were last used at about the same time: half of what a clairvoyant
+/// would fetch after a long absence comes in such groups (a job that runs again, a loop).
+std::unique_ptr<expert> make_cohort();
+
+/// Property: how long it was away before it came back last, logarithmic.
+std::unique_ptr<expert> make_absence();
+
+/// How much one window brings when it brings something.
+std::unique_ptr<expert> make_burst();
+
 /// What used to follow the extents that are in use now: first-order Markov, two successors each.
 std::unique_ptr<expert> make_successors();
 

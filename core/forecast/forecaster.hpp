@@ -67,6 +67,7 @@ struct forecaster_options {
   bool lstm = true;                   ///< Whether the learned arm takes part.
   /// Experts are judged by their so many hottest extents; 0: 5 % of the volume's, at least 32.
   std::size_t budget_extents = 0;
+  std::uint64_t seed = 1; ///< Of the trees' samples and the LSTM's first weights.
 };
 
 /// Learns one volume's accesses and predicts the next. Pure: time comes with the accesses and with

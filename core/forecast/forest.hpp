@@ -43,7 +43,7 @@ private:
   struct rows; ///< Of all lessons, side by side.
 
   tree grow(const rows& from);
-  static void add(const tree& by, std::span<const std::uint8_t* const> levels,
+  static void add(std::span<const tree> trees, std::span<const std::uint8_t* const> levels,
                   std::span<float> out);
 
   std::size_t columns_;

@@ -13,12 +13,11 @@ namespace foreshift {
 
 namespace {
 
-constexpr std::size_t batch_rows = 2048;
+constexpr std::size_t batch_rows = 256; // what a step needs stays cached
 constexpr std::size_t sample_rows = 512;
 constexpr std::size_t samples_max = 16;
 constexpr int lesson_passes = 3;
 constexpr std::uint32_t time_inputs = 2;
-constexpr std::uint64_t first_seed = 1;
 
 std::uint16_t pack(float x) {
   return static_cast<std::uint16_t>((std::bit_cast<std::uint32_t>(x) + 0x8000u) >> 16);
@@ -30,10 +29,9 @@ float unpack(std::uint16_t x) {
 
 } // namespace
 
-learned_arm::learned_arm(std::size_t experts)
-    : experts_(experts),
-      weights_(lstm_weights::random(static_cast<std::uint32_t>(experts) + time_inputs, units,
-                                    first_seed)) {}
+learned_arm::learned_arm(std::size_t experts, std::uint64_t seed)
+    : experts_(experts), weights_(lstm_weights::random(
+                             static_cast<std::uint32_t>(experts) + time_inputs, units, seed)) {}
 
 std::vector<float> learned_arm::inputs_of(const level_columns& levels,
                                           std::span<const std::uint32_t> rows,

@@ -19,8 +19,8 @@ class learned_arm {
 public:
   static constexpr std::uint32_t units = 16;
 
-  /// `experts`: how many columns of levels there will be.
-  explicit learned_arm(std::size_t experts);
+  /// `experts`: how many columns of levels there will be; `seed`: of the first weights.
+  learned_arm(std::size_t experts, std::uint64_t seed);
 
   /// Expected share per candidate, in no unit; `out` has an element for each.
   void score(const level_columns& levels, std::int64_t now_ms, std::span<float> out) const;

@@ -13,8 +13,8 @@ namespace foreshift {
 
 namespace {
 
-constexpr double margin = 0.02;  ///< By which another arm must beat the fit to lead.
-constexpr double judged_min = 3; ///< Verdicts before anyone but the fit leads.
+constexpr double margin = 0.02;  ///< By which another arm must beat the blend to lead.
+constexpr double judged_min = 3; ///< Verdicts before anyone but the blend leads.
 constexpr double memory = 0.9;   ///< Of verdicts, per horizon.
 constexpr float fade = 0.99f;    ///< Of a lesson's weight, per lesson.
 constexpr float share_max = 6;   ///< Of what a lesson tells of one extent: the very hot are known.
@@ -22,7 +22,7 @@ constexpr std::size_t lesson_rows_max = 49'152;
 constexpr int fit_every = 2;
 
 // Arms beside the experts, in this order.
-constexpr std::size_t merged_arms = 4; // table, fitted, trees, chosen
+constexpr std::size_t merged_arms = 4; // table, trees, blend, chosen
 
 std::vector<std::array<std::uint8_t, 2>> pairs_of(const std::vector<std::string>& experts) {
   auto place = [&](std::string_view name) {
@@ -42,20 +42,21 @@ std::vector<std::array<std::uint8_t, 2>> pairs_of(const std::vector<std::string>
 outlook::outlook(const outlook_options& options, std::vector<std::string> experts,
                  std::vector<bool> ranks)
     : options_(options), names_(std::move(experts)), ranks_(std::move(ranks)),
-      fit_(names_.size(), pairs_of(names_)), trees_(names_.size(), options.horizon_ms),
-      table_(names_.size()), arms_(names_.size() + merged_arms) {
+      fit_(names_.size(), pairs_of(names_)),
+      trees_(names_.size(), options.seed + options.horizon_ms), table_(names_.size()),
+      arms_(names_.size() + merged_arms) {
   FORESHIFT_ENSURE(names_.size() + merged_arms <= 32); // one bit each
-  for (auto name : {"table", "fitted", "trees", "chosen"})
+  for (auto name : {"table", "trees", "blend", "chosen"})
     names_.emplace_back(name);
 }
 
 std::size_t outlook::lead() const {
-  auto trees = arm_of_trees();
+  auto blend = ranks_.size() + 2;
   if (judged_ < judged_min)
-    return trees;
+    return blend;
   auto best = std::max_element(arms_.begin(), arms_.end() - 1) - arms_.begin();
   auto lead = static_cast<std::size_t>(best);
-  return arms_[lead] > arms_[trees] + margin ? lead : trees;
+  return arms_[lead] > arms_[blend] + margin ? lead : blend;
 }
 
 std::vector<float> outlook::by_table(const level_columns& levels) const {
@@ -80,11 +81,13 @@ std::vector<float> outlook::first_guess(const candidates& now) const {
 }
 
 std::vector<float> outlook::expect(const candidates& now, share_kind kind) const {
+  if (kind == share_kind::total)
+    return expect(now);
   if (judged_ > 0)
     return fit_.expect(now.levels, kind);
   auto out = first_guess(now);
   auto& reads = now.scores[place_of("read_share")];
-  for (std::size_t row = 0; row < out.size() && kind != share_kind::total; ++row)
+  for (std::size_t row = 0; row < out.size(); ++row)
     out[row] *= kind == share_kind::reads ? reads[row] : 1 - reads[row];
   return out;
 }
@@ -105,7 +108,13 @@ std::vector<float> outlook::expect(const candidates& now) const {
 std::vector<float> outlook::by_arm(const std::string& arm, const level_columns& levels) const {
   if (arm == "table")
     return by_table(levels);
-  return arm == "trees" ? trees_.expect(levels) : fit_.expect(levels, share_kind::total);
+  auto out = trees_.expect(levels);
+  if (arm == "trees")
+    return out;
+  auto table = by_table(levels); // the geometric mean: what one of the two denies is out
+  for (std::size_t row = 0; row < out.size(); ++row)
+    out[row] = std::sqrt(out[row] * table[row]);
+  return out;
 }
 
 void outlook::start(std::int64_t now_ms, const candidates& now,
@@ -116,10 +125,9 @@ void outlook::start(std::int64_t now_ms, const candidates& now,
     for (auto i : positions)
       picks[i] |= 1u << arm;
   };
-  mark(ranking{by_table(now.levels)}.top(budget), ranks_.size());
-  mark(ranking{fit_.expect(now.levels, share_kind::total)}.top(budget), ranks_.size() + 1);
-  mark(ranking{trees_.expect(now.levels)}.top(budget), arm_of_trees());
-  mark(chosen, ranks_.size() + 3);
+  for (std::size_t i = 0; i + 1 < merged_arms; ++i)
+    mark(ranking{by_arm(names_[ranks_.size() + i], now.levels)}.top(budget), ranks_.size() + i);
+  mark(chosen, names_.size() - 1);
   auto promised = promise(now, chosen);
   auto moved = renew(now, chosen);
   trials_.emplace_back(now_ms + options_.horizon_ms, now.extents, now.levels, picks, budget,

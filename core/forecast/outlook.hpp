@@ -29,12 +29,13 @@ struct outlook_options {
   std::uint32_t horizon_ms = 0;
   std::uint32_t interval_ms = 0; ///< Between trials; they may overlap.
   std::size_t rows_max = 1u << 15;
+  std::uint64_t seed = 1;
 };
 
 /// The calibrated merge for one horizon. Every expert is an arm; so are a table of what each
-/// expert's levels were worth lately (`table`), a log-linear fit (`fitted`) and boosted trees
-/// (`trees`). A guard follows the arm whose choices did best lately, the trees unless another is
-/// clearly better. One thread.
+/// expert's levels were worth lately (`table`), boosted trees (`trees`) and the geometric mean of
+/// both (`blend`). A guard follows the arm whose choices did best lately, the blend unless another
+/// is clearly better. One thread.
 class outlook {
 public:
   outlook(const outlook_options& options, std::vector<std::string> experts,
@@ -58,7 +59,7 @@ public:
 
   /// Expected share by what each expert's levels were worth lately, experts weighed by record.
   std::vector<float> by_table(const level_columns& levels) const;
-  /// Expected share as a merged arm sees it: `table`, `fitted` or `trees`.
+  /// Expected share as a merged arm sees it: `table`, `trees` or `blend`.
   std::vector<float> by_arm(const std::string& arm, const level_columns& levels) const;
 
   const ledger& records() const { return ledger_; }
@@ -80,7 +81,6 @@ private:
   double renew(const candidates& now, std::span<const std::uint32_t> chosen);
   void learn(trial::outcome result);
   void thin_out();
-  std::size_t arm_of_trees() const { return ranks_.size() + 2; }
 
   outlook_options options_;
   std::vector<std::string> names_; ///< Experts, then the merged arms.

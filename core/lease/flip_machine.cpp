@@ -83,6 +83,8 @@ script<finish> flip_machine::take(flip_intent intent) {
     fault stopped{errc::canceled, "canceled before the takeover"};
     co_return co_await undo(intent, stopped);
   }
+  if (auto go = co_await await_go(); !go)
+    co_return co_await undo(intent, go.error());
   say("takeover");
   auto request = takeover(*facts_, intent, request_.timeout, request_.forced);
   auto took = co_await ask(intent.to, std::move(request), request_.timeout + send_timeout);
@@ -90,6 +92,18 @@ script<finish> flip_machine::take(flip_intent intent) {
   if (times)
     co_return co_await commit_to(intent, decode(times->read()));
   co_return co_await resolve(intent, times.error());
+}
+
+script<result<void>> flip_machine::await_go() {
+  if (!request_.held)
+    co_return result<void>{};
+  say("armed");
+  auto said = co_await listen(armed_span, true);
+  if (said == word::go && !canceled())
+    co_return result<void>{};
+  if (canceled() || said != word::silence)
+    co_return fault{errc::canceled, "canceled before the takeover"};
+  co_return fault{errc::timeout, "nobody asked for the takeover in time"};
 }
 
 /// The takeover's outcome is unknown or bad: the destination's word decides.
@@ -109,7 +123,7 @@ script<finish> flip_machine::resolve(flip_intent intent, fault why) {
 }
 
 script<finish> flip_machine::commit_to(flip_intent intent, flip_times times) {
-  say("commit");
+  say("commit", times);
   auto former = facts_->lease;
   auto next = former;
   next.holder = intent.to;
@@ -121,7 +135,18 @@ script<finish> flip_machine::commit_to(flip_intent intent, flip_times times) {
     end.resume_later = true;
     co_return end;
   }
-  if (!intent.from.empty() && intent.from != intent.to)
+  bool moved = !intent.from.empty() && intent.from != intent.to;
+  if (moved && request_.held) {
+    say("settle");
+    // A cancel is no verdict: where the guest runs only its tool knows. Nor is a second `go`.
+    auto said = word::go;
+    while (said == word::go)
+      said = co_await listen(settle_span, false);
+    fault stays{errc::canceled, "the VM stays"};
+    if (said == word::back)
+      co_return co_await forward_to(intent.from, stays);
+  }
+  if (moved)
     (void)co_await ask(intent.from, release(former.volume, former.held_epoch), send_timeout);
   auto end = ended(std::nullopt);
   end.times = times;
@@ -133,8 +158,10 @@ script<finish> flip_machine::commit_to(flip_intent intent, flip_times times) {
 /// hold an older epoch is fenced by the promotion.
 script<finish> flip_machine::forward_to(std::string host, std::optional<fault> why) {
   say(request_.reattach ? "prepare" : "rollback");
-  auto failed_epoch = facts_->lease.prepared.epoch;
-  auto failed_host = facts_->lease.prepared.to;
+  auto& before = facts_->lease;
+  bool flipping = before.prepared.id != 0;
+  auto failed_epoch = flipping ? before.prepared.epoch : before.held_epoch;
+  auto failed_host = flipping ? before.prepared.to : before.holder;
   std::optional<fault> last;
   for (int attempt = 0; attempt < forward_attempts; ++attempt) {
     if (attempt > 0)

@@ -16,7 +16,16 @@ struct flip_request {
   bool forced = false;   ///< Go on without a source and replicas that cannot be reached.
   bool reattach = false; ///< `to` is the holder whose data plane lost the lease: promote it afresh.
   std::chrono::milliseconds timeout{10'000}; ///< Of the takeover.
+  /// A VM's: listens for `go` between standby and takeover (phase "armed"), and for `keep` or
+  /// `back` before the source is released (phase "settle"). Until then the source holds its
+  /// clients' requests and can become primary again.
+  bool held = false;
 };
+
+/// How long a held flip listens. Without a `go` the source serves on; without a verdict the
+/// destination keeps the lease, for a guest may be running there.
+inline constexpr std::chrono::milliseconds armed_span{900'000};
+inline constexpr std::chrono::milliseconds settle_span{120'000};
 
 /// Changes who holds a volume's lease: attach (nobody holds it), flip, detach, re-attach, and, when
 /// the store already has this task's intent, whatever a crashed coordinator left of them.
@@ -40,6 +49,7 @@ private:
   script<finish> detach();
   script<finish> drain_and_drop();
   script<finish> take(flip_intent intent);
+  script<result<void>> await_go();
   script<finish> resolve(flip_intent intent, fault why);
   script<finish> commit_to(flip_intent intent, flip_times times);
   script<finish> forward_to(std::string host, std::optional<fault> why);

@@ -32,8 +32,14 @@ void machine::accept(input& in) {
     settle(facts->id, std::move(facts->what));
   } else if (auto* over = std::get_if<elapsed>(&in)) {
     settle(over->id, result<std::uint64_t>{0});
+  } else if (auto* said = std::get_if<told>(&in)) {
+    heard_ = said->what;
+    if (ear_ != ear::shut)
+      settle(slots_.front().id, result<std::uint64_t>{0});
   } else if (std::holds_alternative<cancel>(in)) {
     canceled_ = true;
+    if (ear_ == ear::open_to_cancel)
+      settle(slots_.front().id, result<std::uint64_t>{0});
     const fault stopped{errc::canceled, "canceled"};
     if (cancelable_)
       for (auto& slot : slots_)
@@ -78,6 +84,15 @@ script<result<void>> machine::rest(std::chrono::milliseconds span) {
   out_.push_back(pause{expect(), span});
   co_await all_answered{this};
   co_return result<void>{};
+}
+
+script<word> machine::listen(std::chrono::milliseconds span, bool cancelable) {
+  if (heard_ == word::silence && !(cancelable && canceled_)) {
+    ear_ = cancelable ? ear::open_to_cancel : ear::open;
+    (void)co_await rest(span);
+    ear_ = ear::shut;
+  }
+  co_return std::exchange(heard_, word::silence);
 }
 
 script<replies> machine::ask_all(std::vector<parcel> parcels, std::chrono::milliseconds timeout,

@@ -51,9 +51,10 @@ struct pause {
   std::uint64_t id = 0;
   std::chrono::milliseconds span{0};
 };
-/// Progress for people: a phase began.
+/// Progress: a phase began.
 struct note {
   std::string phase;
+  flip_times times; ///< Of the flip, once it has been measured.
 };
 /// The last action. `why` empty: success.
 struct finish {
@@ -84,7 +85,12 @@ struct elapsed {
   std::uint64_t id = 0;
 };
 struct cancel {};
-using input = std::variant<started, replied, committed, loaded, elapsed, cancel>;
+/// What somebody outside decides for a machine that listens.
+enum class word { silence, go, keep, back };
+struct told {
+  word what = word::silence;
+};
+using input = std::variant<started, replied, committed, loaded, elapsed, cancel, told>;
 
 struct parcel {
   std::string host;
@@ -110,12 +116,17 @@ protected:
   virtual script<finish> run() = 0;
 
   bool canceled() const { return canceled_; }
-  void say(std::string phase) { out_.push_back(note{std::move(phase)}); }
+  void say(std::string phase, flip_times times = {}) {
+    out_.push_back(note{std::move(phase), times});
+  }
   void leave_section() { out_.push_back(leave{}); }
 
   script<result<volume_facts>> read(load_kind kind);
   script<result<std::uint64_t>> transact(std::vector<compare> compares, std::vector<store_op> ops);
   script<result<void>> rest(std::chrono::milliseconds span);
+  /// The next word told, perhaps earlier; `silence` when the span is over or, where that may end
+  /// it, somebody cancels.
+  script<word> listen(std::chrono::milliseconds span, bool cancelable);
 
   /// Several requests, each answered once.
   script<replies> ask_all(std::vector<parcel> parcels, std::chrono::milliseconds timeout,
@@ -157,6 +168,8 @@ private:
   std::vector<question> slots_;
   std::vector<action> out_;
   std::uint64_t next_id_ = 1;
+  word heard_ = word::silence;
+  enum class ear { shut, open, open_to_cancel } ear_ = ear::shut;
   bool cancelable_ = false;
   bool canceled_ = false;
   bool started_ = false;

@@ -170,7 +170,7 @@ script<result<void>> move_machine::copy() {
 
 /// A move becomes visible only after both sides' checksums agree.
 script<result<void>> move_machine::check() {
-  if (planted(bug::fill_over_mirrored))
+  if (planted(bug::fill_over_mirrored) || planted(bug::no_mirror_barrier))
     co_return result<void>{};
   if (held()) {
     auto agreed = co_await ask(facts_->lease.holder, verify(record_), barrier_timeout);
@@ -213,6 +213,10 @@ script<result<void>> move_machine::publish() {
         co_return fault{errc::busy, "the lease changed hands during the move"};
       if (canceled())
         co_return fault{errc::canceled, "canceled"};
+      for (auto extent : record_.extents)
+        if (!facts_->placement.holds(record_.source, extent))
+          co_return fault{errc::precondition, fmt::format("extent {} left host {} during the move",
+                                                          extent, record_.source)};
       auto map = facts_->placement.with_replica(record_.destination, record_.extents);
       next_record.map_version = map.version();
       std::vector<compare> compares;

@@ -30,11 +30,13 @@ void put_peers(const std::vector<host_address>& peers, Builder out) {
 
 } // namespace
 
-door::envelope configure(const volume_facts& facts, std::int64_t created_ms) {
+door::envelope configure(const volume_facts& facts, std::int64_t created_ms,
+                         std::chrono::milliseconds expect) {
   return build<schema::PlaneConfigure>([&](auto out) {
     encode_shape(facts.shape(), out.initSpec());
     out.getSpec().setCreatedMs(created_ms);
     put_peers(facts.peers, out);
+    out.setExpectMs(static_cast<std::uint32_t>(expect.count()));
   });
 }
 

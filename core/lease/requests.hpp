@@ -15,7 +15,9 @@ namespace foreshift::lease {
 /// The data plane's verbs as envelopes, filled from what the store says.
 using extents_view = std::span<const std::uint32_t>;
 
-door::envelope configure(const volume_facts& facts, std::int64_t created_ms = 0);
+/// `expect`: so long clients may connect there although the volume is attached elsewhere.
+door::envelope configure(const volume_facts& facts, std::int64_t created_ms = 0,
+                         std::chrono::milliseconds expect = std::chrono::milliseconds{0});
 door::envelope forget(std::uint64_t volume);
 door::envelope prepare(const flip_intent& intent, std::uint64_t volume);
 door::envelope standby(const volume_facts& facts, std::uint64_t epoch);

@@ -20,6 +20,20 @@ finish ended(std::optional<fault> why) {
 
 } // namespace
 
+roaring::Roaring wanted_at(const volume_facts& facts, const std::string& host) {
+  auto& map = facts.placement;
+  auto out = map.in_sync(host);
+  if (auto lost = map.lost().find(host); lost != map.lost().end())
+    out |= lost->second.extents;
+  for (auto& [hosts, extents] : map.retiring())
+    if (std::binary_search(hosts.begin(), hosts.end(), host))
+      out |= extents;
+  for (auto& [id, move] : facts.moves)
+    if (move.record.destination == host)
+      out |= roaring::Roaring{move.record.extents.size(), move.record.extents.data()};
+  return out;
+}
+
 script<finish> sweep_machine::run() {
   auto entered = co_await read(load_kind::enter);
   if (!entered)
@@ -38,7 +52,7 @@ script<finish> sweep_machine::run() {
     co_return ended(facts.error());
   if (canceled())
     co_return ended(fault{errc::canceled, "canceled"});
-  auto orphans = to_vector(*present - wanted(*facts));
+  auto orphans = to_vector(*present - wanted_at(*facts, request_.host));
   if (orphans.empty())
     co_return ended(std::nullopt);
   auto freed = co_await ask(
@@ -48,20 +62,6 @@ script<finish> sweep_machine::run() {
   auto end = ended(std::nullopt);
   end.bytes = orphans.size() * std::uint64_t{facts->shape().extent_bytes};
   co_return end;
-}
-
-roaring::Roaring sweep_machine::wanted(const volume_facts& facts) const {
-  auto& map = facts.placement;
-  auto out = map.in_sync(request_.host);
-  if (auto lost = map.lost().find(request_.host); lost != map.lost().end())
-    out |= lost->second.extents;
-  for (auto& [hosts, extents] : map.retiring())
-    if (std::binary_search(hosts.begin(), hosts.end(), request_.host))
-      out |= extents;
-  for (auto& [id, move] : facts.moves)
-    if (move.record.destination == request_.host)
-      out |= roaring::Roaring{move.record.extents.size(), move.record.extents.data()};
-  return out;
 }
 
 } // namespace foreshift::lease

@@ -8,6 +8,10 @@
 
 namespace foreshift::lease {
 
+/// What `host` keeps of a volume for a reason: in sync, lost or retiring there, or on its way by a
+/// move.
+roaring::Roaring wanted_at(const volume_facts& facts, const std::string& host);
+
 struct sweep_request {
   std::uint64_t volume = 0;
   std::string host;
@@ -27,7 +31,6 @@ public:
 
 private:
   script<finish> run() override;
-  roaring::Roaring wanted(const volume_facts& facts) const;
 
   const sweep_request request_;
 };

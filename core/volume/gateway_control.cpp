@@ -157,8 +157,9 @@ bool gateway::resume(LeaseState state, std::uint64_t epoch, const placement_map&
     mirror.route = route_to(order.destination, epoch, order.move);
     next.mirrors.push_back(std::move(mirror));
   }
-  next.recovering = state == LeaseState::PRIMARY && !intents_.of(shape_.id).empty()
-                    && !planted(bug::recover_without_repair);
+  if (planted(bug::recover_without_repair))
+    intents_.clear_left(shape_.id);
+  next.recovering = state == LeaseState::PRIMARY && !intents_.of(shape_.id).empty();
   auto held = next.recovering;
   install(std::move(next));
   return held;

@@ -48,6 +48,8 @@ struct plane_volume {
   std::uint32_t slot = 0;         ///< In access notes.
   std::mutex control;             ///< Lease and map verbs, one at a time.
   packet<schema::FlipTimes> flip; ///< Of the last takeover; under `control`.
+  /// Until then clients may connect although the lease is elsewhere: it has been announced.
+  std::atomic<std::int64_t> expected_until_ns{0};
 };
 
 /// A session of a VCI.

@@ -130,6 +130,13 @@ plane_service::acknowledged plane_service::verify(schema::PlaneVerify::Reader in
     return fault{errc::refused, "host '" + plane_.options().host + "' is not primary of volume '"
                                     + volume.shape.name + "' at epoch "
                                     + std::to_string(in.getEpoch())};
+  // A source that is no replica any more may have been emptied, or be some other move's copy.
+  auto map = gate.view()->placement;
+  for (auto extent : extents)
+    if (!map->holds(source, extent))
+      return fault{errc::precondition, "extent " + std::to_string(extent) + " of volume '"
+                                           + volume.shape.name + "' left host '" + source
+                                           + "' during the move"};
   auto ours = digests_at(source, volume, extents, peer_timeout);
   if (!ours)
     return ours.error();

@@ -111,6 +111,10 @@ plane_service::acknowledged plane_service::configure(schema::PlaneConfigure::Rea
   plane_.learn(in.getPeers());
   if (auto made = plane_.configure(in.getSpec()); !made)
     return made.error();
+  if (in.getExpectMs() > 0)
+    if (auto volume = plane_.find(in.getSpec().getId()))
+      (*volume)->expected_until_ns =
+          plane_.clock().monotonic_ns() + std::int64_t{in.getExpectMs()} * 1'000'000;
   return packet<schema::Done>{};
 }
 

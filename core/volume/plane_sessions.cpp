@@ -80,7 +80,8 @@ result<client_session> plane::open_client(std::string_view export_name, std::int
     return volume.error();
   auto& gate = (*volume)->gate;
   auto state = gate->state();
-  if (state == LeaseState::NONE || state == LeaseState::DEACTIVATED)
+  bool expected = (*volume)->expected_until_ns.load() > clock_.monotonic_ns();
+  if ((state == LeaseState::NONE || state == LeaseState::DEACTIVATED) && !expected)
     return fault{errc::precondition, "volume '" + std::string{export_name}
                                          + "' is not attached to host '" + options_.host + "'"};
   std::lock_guard lock{mutex_};

@@ -43,6 +43,8 @@ void fill_volume(const plane_volume& volume, schema::PlaneVolume::Builder out) {
   out.setRepaired(gate.repaired());
   out.setLost(gate.lost());
   out.setFailed(extents.failure());
+  auto watches = extents.watches();
+  out.setWatches(kj::arrayPtr(watches.data(), watches.size()));
   auto corrupt = extents.corrupt_extents();
   std::vector<std::uint32_t> some(corrupt.begin(), corrupt.end());
   some.resize(std::min<std::size_t>(some.size(), corrupt_listed_max));
@@ -152,10 +154,12 @@ plane_service::inventory(schema::PlaneInventoryGet::Reader in) {
   auto present = encode_roaring(inventory.present);
   auto staged = encode_roaring(inventory.staged);
   auto retired = encode_roaring(inventory.retired);
+  auto lost = encode_roaring(inventory.lost);
   return packet<schema::PlaneInventory>::make([&](auto out) {
     out.setPresent(kj::arrayPtr(present.data(), present.size()));
     out.setStaged(kj::arrayPtr(staged.data(), staged.size()));
     out.setRetired(kj::arrayPtr(retired.data(), retired.size()));
+    out.setLost(kj::arrayPtr(lost.data(), lost.size()));
   });
 }
 

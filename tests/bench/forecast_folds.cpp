@@ -35,7 +35,7 @@ std::int64_t thread_cpu_ns() {
 
 /// Merges of the experts, not experts.
 bool merged(const std::string& arm) {
-  return arm == "foreshift" || arm == "table" || arm == "fitted" || arm == "trees" || arm == "lstm";
+  return arm == "foreshift" || arm == "table" || arm == "blend" || arm == "trees" || arm == "lstm";
 }
 
 void write(const fs::path& to, const std::vector<trace_request>& requests) {

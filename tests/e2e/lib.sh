@@ -179,6 +179,7 @@ door = "127.0.0.1:$4"
 plugin = "$FORESHIFT_BIN/nbdkit-foreshift-plugin.so"
 ${THREADS:+threads = $THREADS}
 reserve = "${RESERVE:-16MiB}"
+${PLANE_EXTRA:-}
 
 [log]
 level = "${FORESHIFT_LOG:-info}"
@@ -208,6 +209,20 @@ plane_kill() {
   for pid in $(plane_pids "$1"); do
     stop_pid "$pid" KILL
   done
+}
+
+# fiu_nbdkit FILE FIFO: makes FILE an nbdkit under libfiu, whose system calls `fiu-ctrl -f FIFO` fails
+# on demand. Not through fiu-run: the supervisor must see nbdkit's own process id.
+fiu_nbdkit() {
+  local at
+  at=$(sed -n 's/^PLIBPATH="\(.*\)"$/\1/p' "$(command -v fiu-run)")
+  [[ -f $at/fiu_posix_preload.so ]] || at=$(dirname "$(dpkg -L fiu-utils | grep fiu_posix_preload)")
+  cat >"$1" <<SH
+#!/bin/sh
+export LD_PRELOAD="$at/fiu_run_preload.so $at/fiu_posix_preload.so" FIU_CTRL_FIFO=$2
+exec nbdkit "\$@"
+SH
+  chmod +x "$1"
 }
 
 # fs ARGUMENTS...: the CLI against this cluster.

@@ -31,6 +31,21 @@ void scenario::check_replicas(const volume_shape& shape, const placement_map& ma
   }
 }
 
+/// I1, I2: whoever has become holder has been promoted at every host of the map.
+void scenario::check_sealed(const lease::lease_record& lease) const {
+  for (const auto& shape : authority_.volumes())
+    if (auto map = authority_.placement(shape); map && shape.id == lease.volume)
+      for (const auto& host : map->hosts_to_seal()) {
+        auto* plane = find(host)->plane();
+        auto volume = plane ? plane->find(shape.id)
+                            : result<std::shared_ptr<plane_volume>>{fault{errc::unreachable, ""}};
+        if (volume && (*volume)->extents->fence().epoch < lease.held_epoch)
+          violated("I2", "host '" + lease.holder + "' holds the lease at epoch "
+                             + std::to_string(lease.held_epoch) + " and host " + host
+                             + " serves an earlier one");
+      }
+}
+
 /// What was flushed survives a failure of everybody's power at once.
 void scenario::lose_all_power() {
   kernel::trace("the whole site goes dark");

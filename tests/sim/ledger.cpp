@@ -12,6 +12,18 @@ namespace {
 
 constexpr std::int64_t commit_ns_max = 2 * ms;
 
+std::string shown(const placement_map& map) {
+  std::string out = "map " + std::to_string(map.version());
+  for (std::uint32_t extent = 0; extent < map.shape().extents(); ++extent) {
+    out += ' ';
+    for (const auto& host : map.replicas(extent))
+      out += host;
+  }
+  for (const auto& [host, lost] : map.lost())
+    out += " lost " + host + " since " + std::to_string(lost.since);
+  return out;
+}
+
 /// I5: a placement never leaves an extent with fewer replicas than its factor, lost ones aside.
 void check_placement(const ledger& machine, const stored& record) {
   for (const auto& shape : machine.volumes()) {
@@ -20,6 +32,8 @@ void check_placement(const ledger& machine, const stored& record) {
     auto map = machine.placement(shape);
     if (!map)
       violated("I7", "the placement of volume " + shape.name + " does not decode");
+    if (kernel::verbose())
+      kernel::trace(shown(*map));
     auto lost = [&](std::uint32_t extent) {
       return static_cast<std::size_t>(
           std::count_if(map->lost().begin(), map->lost().end(),
@@ -33,8 +47,8 @@ void check_placement(const ledger& machine, const stored& record) {
   }
 }
 
-/// I1: epochs only grow, and one is given to one holder once.
-void check_lease(const stored& former, const stored& now) {
+/// I1: epochs only grow, and one is given to one holder once. The volume, if it is a new holder's.
+std::optional<std::uint64_t> check_lease(const stored& former, const stored& now) {
   auto old = packet<schema::Lease>::admit(as_bytes(former.value));
   auto next = packet<schema::Lease>::admit(as_bytes(now.value));
   if (!old || !next)
@@ -53,6 +67,7 @@ void check_lease(const stored& former, const stored& now) {
                        + std::to_string(x.epoch) + " (held " + std::to_string(x.held_epoch)
                        + " by '" + x.holder + "') to " + std::to_string(y.epoch) + " (held "
                        + std::to_string(y.held_epoch) + " by '" + y.holder + "')");
+  return y.holder.empty() || y.held_epoch == x.held_epoch ? std::nullopt : std::optional{y.volume};
 }
 
 class sim_store final : public store {
@@ -96,6 +111,7 @@ private:
   void apply(std::span<const store_op> ops) {
     if (!ops.empty())
       ++machine_.revision;
+    std::vector<std::uint64_t> committed;
     for (const auto& op : ops) {
       if (!op.key.starts_with("events"))
         kernel::trace("store " + op.key);
@@ -106,9 +122,13 @@ private:
       stored next{op.key, *op.value, machine_.revision};
       if (auto at = machine_.records.find(op.key);
           at != machine_.records.end() && op.key.starts_with("leases/"))
-        check_lease(at->second, next);
+        if (auto volume = check_lease(at->second, next))
+          committed.push_back(*volume);
       machine_.records.insert_or_assign(op.key, next);
     }
+    if (machine_.on_holder)
+      for (auto volume : committed)
+        machine_.on_holder(*machine_.lease(volume));
     for (const auto& op : ops)
       if (op.value && op.key.starts_with("placements/"))
         check_placement(machine_, machine_.records.at(op.key));

@@ -5,6 +5,7 @@
 #include "core/store/store.hpp"
 #include "tests/sim/kernel.hpp"
 
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -19,6 +20,7 @@ public:
   std::map<std::string, stored, std::less<>> records;
   std::uint64_t revision = 0;
   double ambiguous = 0; ///< Share of transactions whose outcome the caller does not learn.
+  std::function<void(const lease::lease_record&)> on_holder; ///< A lease has got a new epoch.
 
   std::vector<volume_shape> volumes() const;
   std::optional<lease::lease_record> lease(std::uint64_t volume) const;

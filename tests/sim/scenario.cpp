@@ -60,6 +60,7 @@ scenario::scenario() : plan_(plan::draw()) {
   for (auto& x : machines_)
     names.push_back(x->host());
   coordinator_ = std::make_unique<coordinator>(authority_, names);
+  authority_.on_holder = [this](const lease::lease_record& x) { check_sealed(x); };
 }
 
 scenario::~scenario() = default;
@@ -72,7 +73,7 @@ machine& scenario::any_machine() {
   return *machines_[kernel::random(machines_.size())];
 }
 
-machine* scenario::find(const std::string& host) {
+machine* scenario::find(const std::string& host) const {
   for (auto& x : machines_)
     if (x->host() == host)
       return x.get();
@@ -123,7 +124,7 @@ void scenario::run() {
   for (std::uint64_t e = 0; e < extents; ++e)
     for (auto at : {std::uint64_t{0}, std::uint64_t{1}, per_extent - 1})
       work.blocks.push_back(e * per_extent + at);
-  work.zeroes = coin(0.2) ? 0.1 : 0;
+  work.zeroes = coin() ? (coin(0.3) ? 0.6 : 0.15) : 0;
   work.pause_ns_max = (coin() ? 10 : 40) * ms;
   guests_ = std::make_unique<guests>(work);
   guests_->start();
@@ -175,10 +176,11 @@ void scenario::give_orders() {
       chosen.push_back(e);
   if (std::find(holders.begin(), holders.end(), to) == holders.end()) {
     auto from = holders[kernel::random(holders.size())];
-    kernel::trace("order: move from " + from + " to " + to);
+    kernel::trace("order: move " + std::to_string(chosen.front()) + " x"
+                  + std::to_string(chosen.size()) + " from " + from + " to " + to);
     kernel::spawn(owner, [=, this] { coordinator_->move(1, from, to, chosen); });
   } else if (holders.size() > shape.replicas) {
-    kernel::trace("order: retire at " + to);
+    kernel::trace("order: retire " + std::to_string(chosen.front()) + " at " + to);
     kernel::spawn(owner, [=, this] { coordinator_->retire(1, to, chosen); });
   }
 }

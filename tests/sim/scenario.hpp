@@ -50,12 +50,13 @@ private:
   void attach_somewhere();
   void lose_all_power();
   void final_checks();
+  void check_sealed(const lease::lease_record& lease) const;
   void check_replicas(const volume_shape& shape, const placement_map& map);
   std::string unsettled() const;
   static bool coin_long();
   std::string any_host() const;
   machine& any_machine();
-  machine* find(const std::string& host);
+  machine* find(const std::string& host) const;
 
   const plan plan_;
   ledger authority_;

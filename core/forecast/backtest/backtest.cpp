@@ -82,6 +82,7 @@ private:
     out.window_ms = std::min(options_.window_ms, 1000u);
     out.horizon_ms = options_.horizon_ms;
     out.budget_extents = budget_;
+    out.seed = options_.seed;
     return out;
   }
 

@@ -148,3 +148,141 @@ TEST_CASE("the background brings hot extents to the holder and retires the surpl
   CHECK(cell.hosts.at("b").replicas.empty());
   cell.check_clean();
 }
+
+namespace {
+
+/// Asks for one stage of task `id` without waiting; the answer comes into `answers`.
+struct vm_tool {
+  test_cell& cell;
+  std::uint64_t id = 0;
+
+  explicit vm_tool(test_cell& x) : cell(x) {
+    auto started = cell.run<schema::MigrateStart>([](auto out) {
+      out.setVolume("vol1");
+      out.setTo("c");
+      out.setHeld(true);
+      out.setRamBytes(64u << 20);
+      out.setBandwidthBytes(64u << 20);
+    });
+    REQUIRE(started);
+    id = started->read().getId();
+  }
+  auto step(schema::MigrateStage stage) {
+    return cell.run<schema::MigrateStep>([&](auto out) {
+      out.setTask(id);
+      out.setStage(stage);
+      auto account = out.initAccount();
+      account.setBlackoutUs(40'000);
+      account.setTotalUs(2'000'000);
+      account.setOutcome("runs there");
+    });
+  }
+  std::string phase() { return cell.task(id).read().getPhase().cStr(); }
+  bool wait_for(const std::string& phase_wanted) {
+    for (int i = 0; i < 100 && phase() != phase_wanted; ++i) {
+      cell.report_all();
+      cell.advance(200ms);
+    }
+    return phase() == phase_wanted;
+  }
+};
+
+} // namespace
+
+TEST_CASE(
+    "a VM's migration waits at the gate, before the takeover and before it lets the source go") {
+  ready_cell cell;
+  vm_tool tool{cell};
+  REQUIRE(tool.wait_for("ready"));
+  cell.advance(120s); // longer than the gate's timeout: nobody waits for the gate any more
+  CHECK(tool.phase() == "ready");
+  CHECK(cell.facts().lease.prepared.id == 0);
+  auto armed = tool.step(schema::MigrateStage::ARM);
+  REQUIRE(armed);
+  CHECK(std::string{armed->read().getPhase().cStr()} == "armed");
+  CHECK(cell.hosts.at("a").state == schema::LeaseState::PRIMARY);
+  auto taken = tool.step(schema::MigrateStage::GO);
+  REQUIRE(taken);
+  CHECK(taken->read().getState() == schema::TaskState::RUNNING);
+  CHECK(cell.hosts.at("c").state == schema::LeaseState::PRIMARY);
+  CHECK(cell.hosts.at("a").state == schema::LeaseState::DRAINING);
+  cell.live(3); // heartbeats that show the source still there do not release it
+  CHECK(cell.hosts.at("a").state == schema::LeaseState::DRAINING);
+  auto kept = tool.step(schema::MigrateStage::KEEP);
+  REQUIRE(kept);
+  CHECK(kept->read().getState() == schema::TaskState::DONE);
+  CHECK(kept->read().getVm().getBlackoutUs() == 40'000);
+  CHECK(kept->read().getPromised().getBytes() == (8u << 20));
+  CHECK(kept->read().getPromised().getRamBytes() == (64u << 20));
+  CHECK(cell.facts().lease.holder == "c");
+  cell.check_clean();
+}
+
+TEST_CASE("a VM's migration asked to go at once prepares first, and goes back when told") {
+  ready_cell cell;
+  vm_tool tool{cell};
+  REQUIRE(tool.wait_for("ready"));
+  REQUIRE(tool.step(schema::MigrateStage::GO));
+  CHECK(cell.hosts.at("c").state == schema::LeaseState::PRIMARY);
+  auto ended = tool.step(schema::MigrateStage::BACK);
+  REQUIRE(ended);
+  CHECK(ended->read().getState() == schema::TaskState::CANCELED);
+  CHECK(cell.facts().lease.holder == "a");
+  CHECK(cell.facts().lease.held_epoch == 3);
+  cell.check_clean();
+}
+
+TEST_CASE("a VM's migration told to go back before the takeover leaves the source undisturbed") {
+  for (auto reached : {"ready", "armed"}) {
+    CAPTURE(reached);
+    ready_cell cell;
+    vm_tool tool{cell};
+    REQUIRE(tool.wait_for("ready"));
+    if (std::string{reached} == "armed")
+      REQUIRE(tool.step(schema::MigrateStage::ARM));
+    auto ended = tool.step(schema::MigrateStage::BACK);
+    cell.live(2);
+    CHECK(cell.task(tool.id).read().getState() == schema::TaskState::CANCELED);
+    CHECK(cell.facts().lease.holder == "a");
+    CHECK(cell.facts().lease.held_epoch == 1);
+    cell.check_clean();
+  }
+}
+
+TEST_CASE("a coordinator that dies with a VM's volume taken over leaves it at the destination") {
+  ready_cell cell;
+  vm_tool tool{cell};
+  REQUIRE(tool.wait_for("ready"));
+  REQUIRE(tool.step(schema::MigrateStage::ARM));
+  REQUIRE(tool.step(schema::MigrateStage::GO));
+  cell.crash();
+  cell.start();
+  for (auto host : {"a", "b", "c"})
+    cell.hello(host);
+  cell.live(6);
+  CHECK(cell.facts().lease.holder == "c");
+  cell.check_clean();
+}
+
+TEST_CASE("what a VM's migration cost is promised of the next one and calibrated") {
+  ready_cell cell;
+  vm_tool first{cell};
+  REQUIRE(first.wait_for("ready"));
+  CHECK(cell.task(first.id).read().getPromised().getBasis() == 0);
+  REQUIRE(first.step(schema::MigrateStage::ARM));
+  REQUIRE(first.step(schema::MigrateStage::GO));
+  REQUIRE(first.step(schema::MigrateStage::KEEP));
+  REQUIRE(cell.flip("a"));
+  vm_tool second{cell};
+  REQUIRE(second.wait_for("ready"));
+  auto said = cell.task(second.id).read().getPromised();
+  CHECK(said.getBasis() == 1);
+  CHECK(said.getBlackoutUs() == 40'000);
+  REQUIRE(second.step(schema::MigrateStage::ARM));
+  REQUIRE(second.step(schema::MigrateStage::GO));
+  REQUIRE(second.step(schema::MigrateStage::KEEP));
+  auto now = cell.world.ask<packet<schema::Calibration>>(
+      cell.x.conductor, packet<schema::CalibrationGet>::make([](auto) {}));
+  CHECK(now.read().getMigrations() == 1);
+  CHECK(now.read().getWithin() == 1);
+}

@@ -277,8 +277,9 @@ private:
   /// Every actor of the cell; also runners and migrators end, because they watch the conductor.
   std::vector<caf::strong_actor_ptr> actors() const {
     auto raw = [](const auto& whom) { return caf::actor_cast<caf::strong_actor_ptr>(whom); };
-    return {raw(x.mender),  raw(x.directory),  raw(x.balancer), raw(x.conductor), raw(x.board),
-            raw(x.catalog), raw(x.membership), raw(x.events),   raw(x.authority)};
+    return {raw(x.herald),    raw(x.mender), raw(x.directory), raw(x.balancer),
+            raw(x.conductor), raw(x.board),  raw(x.catalog),   raw(x.membership),
+            raw(x.events),    raw(x.doctor), raw(x.authority)};
   }
 
   std::shared_ptr<store> store_;

@@ -178,6 +178,9 @@ TEST_CASE("moves: a retired extent is refused for good, its space is free, and i
     for (auto extent : extents) {
       CHECK(code_of(disk.volume->read(first_epoch, at(extent), out)) == errc::refused);
       CHECK(code_of(disk.volume->write(first_epoch, at(extent), out)) == errc::refused);
+      // Not 0 as for zeroes: a copy of what has gone would be taken for complete.
+      std::vector<std::uint32_t> gone{extent};
+      CHECK(code_of(disk.volume->digests(gone)) == errc::refused);
     }
     CHECK(disk.volume->inventory().retired == set_of({0, 2})); // 3 has no home here
     CHECK(disk.volume->inventory().present.isEmpty());

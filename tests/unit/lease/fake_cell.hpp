@@ -78,6 +78,9 @@ public:
       todo.pop_front();
       if (auto* end = std::get_if<lease::finish>(&next))
         return *end;
+      if (auto* began = std::get_if<lease::note>(&next))
+        if (auto said = words.find(began->phase); said != words.end())
+          feed(lease::told{said->second});
       if (std::holds_alternative<lease::note>(next) || std::holds_alternative<lease::leave>(next))
         continue;
       auto at = actions++;
@@ -159,8 +162,9 @@ public:
     hosts.check_data(now.placement);
   }
 
-  std::optional<lease::finish> flip(std::string to, bool forced = false) {
+  std::optional<lease::finish> flip(std::string to, bool forced = false, bool held = false) {
     lease::flip_request request;
+    request.held = held;
     request.task = ++task;
     request.volume = shape.id;
     request.to = std::move(to);
@@ -221,6 +225,7 @@ public:
   fake_hosts hosts;
   std::map<int, trouble> plan;
   std::optional<int> cancel_at;
+  std::map<std::string, lease::word> words; ///< Told when the phase begins.
   std::function<void(const lease::action&)> on_action;
   int actions = 0;
   std::uint64_t task = 0;

@@ -6,11 +6,12 @@
 #include "schemas/agent.capnp.h"
 #include "schemas/door.capnp.h"
 #include "schemas/plane.capnp.h"
-#include "tests/unit/lease/fake_host.hpp"
+#include "tests/unit/lease/fake_answers.hpp"
 
 #include <doctest/doctest.h>
 
 #include <algorithm>
+#include <functional>
 #include <map>
 #include <optional>
 #include <set>
@@ -25,6 +26,7 @@ public:
   explicit fake_hosts(volume_shape shape) : shape_(std::move(shape)) {}
 
   fake_host& at(const std::string& name) { return hosts_[name]; }
+  std::function<void(const std::string& host, std::uint32_t expect_ms)> on_configure;
   std::map<std::string, fake_host>& all() { return hosts_; }
 
   result<door::envelope> deliver(const std::string& name, const door::envelope& request) {
@@ -40,13 +42,25 @@ public:
       REQUIRE(bool(x));
       why = handler(x->read());
     };
-    on.operator()<schema::PlaneConfigure>([](auto) { return std::optional<fault>{}; });
+    on.operator()<schema::PlaneConfigure>([&](auto x) {
+      if (on_configure)
+        on_configure(name, x.getExpectMs());
+      return std::optional<fault>{};
+    });
     on.operator()<schema::PlanePrepare>([&](auto x) { return prepare(host, x); });
     on.operator()<schema::PlaneStandby>([&](auto x) { return stand_by(name, host, x); });
     on.operator()<schema::PlaneTakeover>([&](auto x) { return take_over(name, host, x, reply); });
     on.operator()<schema::PlaneDrain>([&](auto x) { return drain(host, x.getEpoch()); });
     on.operator()<schema::PlaneRelease>([&](auto x) { return release(host, x.getEpoch()); });
-    on.operator()<schema::PlaneStatusGet>([&](auto) { return status(name, host, reply); });
+    on.operator()<schema::PlaneStatusGet>([&](auto) {
+      reply = told_status(name, host, shape_);
+      return std::optional<fault>{};
+    });
+    on.operator()<schema::HostExamine>([&](auto x) {
+      reply = told_examination(host, x);
+      return std::optional<fault>{};
+    });
+    on.operator()<schema::PlaneReopen>([&](auto) { return reopen(host); });
     on.operator()<schema::PlaneStage>([&](auto x) { return stage(name, host, x); });
     on.operator()<schema::PlaneMirror>([&](auto x) { return mirror(host, x); });
     on.operator()<schema::AgentMove>([&](auto x) { return pull(host, x, reply); });
@@ -67,8 +81,14 @@ public:
       host.notes.erase(x.getSince());
       return std::optional<fault>{};
     });
-    on.operator()<schema::PlaneInventoryGet>([&](auto) { return list_present(host, reply); });
-    on.operator()<schema::PlaneChangedGet>([&](auto x) { return tell_changed(host, x, reply); });
+    on.operator()<schema::PlaneInventoryGet>([&](auto) {
+      reply = told_inventory(host);
+      return std::optional<fault>{};
+    });
+    on.operator()<schema::PlaneChangedGet>([&](auto x) {
+      reply = told_changed(host, x);
+      return std::optional<fault>{};
+    });
     if (why)
       return *why;
     return reply;
@@ -216,14 +236,17 @@ private:
     return {};
   }
 
-  verdict status(const std::string& name, fake_host& host, door::envelope& reply) {
-    reply = door::wrap(packet<schema::PlaneStatus>::make([&](auto out) {
-      out.setHost(name.c_str());
-      auto row = out.initVolumes(1)[0];
-      row.setId(shape_.id);
-      row.setState(host.state);
-      row.setEpoch(host.epoch);
-    }));
+  /// A failed replica is not trusted: it begins anew.
+  verdict reopen(fake_host& host) {
+    if (host.failed.empty())
+      return fault{errc::precondition, "it has not failed"};
+    for (auto& [name, peer] : hosts_)
+      if (peer.state == schema::LeaseState::PRIMARY && peer.map)
+        for (auto extent : host.replicas)
+          CHECK(&hosts_.at(peer.map->replicas(extent).front()) != &host);
+    host.failed.clear();
+    host.data.clear();
+    host.replicas.clear();
     return {};
   }
 
@@ -252,6 +275,8 @@ private:
   /// A resync keeps what is here; a fresh copy is empty.
   verdict stage(const std::string& name, fake_host& host, schema::PlaneStage::Reader x) {
     auto extents = x.getExtents();
+    if (!host.failed.empty())
+      return fault{errc::storage, name + " has failed"};
     if (host.replicas.size() + extents.size() > host.extents_max)
       return fault{errc::no_space, name + " is full"};
     for (auto extent : extents) {
@@ -264,31 +289,6 @@ private:
     }
     host.staged[x.getMove()] = {extents.begin(), extents.end()};
     host.broken.erase(x.getMove());
-    return {};
-  }
-
-  verdict list_present(fake_host& host, door::envelope& reply) {
-    reply = door::wrap(packet<schema::PlaneInventory>::make([&](auto out) {
-      roaring::Roaring all;
-      for (auto& [extent, value] : host.data)
-        all.add(extent);
-      auto bytes = encode_roaring(all);
-      out.setPresent(kj::arrayPtr(bytes.data(), bytes.size()));
-    }));
-    return {};
-  }
-
-  verdict tell_changed(fake_host& host, schema::PlaneChangedGet::Reader x, door::envelope& reply) {
-    auto at = host.notes.find(x.getSince());
-    reply = door::wrap(packet<schema::PlaneChanged>::make([&](auto out) {
-      out.setKnown(at != host.notes.end());
-      roaring::Roaring all;
-      if (at != host.notes.end())
-        for (auto extent : at->second)
-          all.add(extent);
-      auto bytes = encode_roaring(all);
-      out.setExtents(kj::arrayPtr(bytes.data(), bytes.size()));
-    }));
     return {};
   }
 

@@ -149,6 +149,31 @@ TEST_CASE("a flip that comes between the copy and its transaction makes the move
   cell.check_clean();
 }
 
+TEST_CASE("a move whose source is retired before the transaction aborts") {
+  fake_cell cell;
+  with_surplus(cell);
+  auto from = source_of(cell);
+  auto extents = extents_at(cell, from);
+  auto before = cell.facts().placement.version();
+  bool retired = false;
+  cell.on_action = [&](const lease::action& next) {
+    auto* commit = std::get_if<lease::commit>(&next);
+    if (retired || !commit || !commit->ops.front().key.starts_with("placements/"))
+      return;
+    retired = true;
+    CHECK_FALSE(cell.retire(from, extents)->why);
+  };
+  auto end = cell.move(from, from == "a" ? "b" : "a", extents);
+  CHECK(retired);
+  REQUIRE(end->why);
+  CHECK(end->why->code == errc::precondition);
+  CHECK(cell.facts().placement.version() > before);
+  for (auto extent : extents)
+    CHECK(cell.facts().placement.replicas(extent) == host_set{"c"});
+  cell.recover();
+  cell.check_clean();
+}
+
 TEST_CASE("a lost checksum agreement is never committed") {
   fake_cell calm;
   attached(calm);

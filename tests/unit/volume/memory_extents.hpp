@@ -220,6 +220,14 @@ public:
     return found == watches_.end() ? std::nullopt : std::optional(found->second);
   }
 
+  std::vector<std::uint64_t> watches() const override {
+    std::lock_guard lock{mutex_};
+    std::vector<std::uint64_t> out;
+    for (auto& [since, extents] : watches_)
+      out.push_back(since);
+    return out;
+  }
+
   extent_inventory inventory() const override { return {}; }
   std::vector<std::uint64_t> moves_staged() const override { return {}; }
   std::uint64_t corrupt_blocks() const override {

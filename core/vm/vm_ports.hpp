@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "core/vm/account.hpp"
+#include "core/vm/qmp_client.hpp"
+
+#include <chrono>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+// What a VM's migration does to the world, as interfaces: QEMU and the leases of its volumes.
+namespace foreshift {
+
+/// QEMU's word for what its guest does.
+enum class guest_state {
+  running,
+  paused,   ///< Stopped; also before the first start.
+  incoming, ///< Waits for a migration to come in.
+  leaving,  ///< Stopped while the last of it is sent.
+  left,     ///< Sent; must not run here again unless the destination never did.
+  broken,   ///< Shut down, crashed or in an error.
+};
+
+/// QEMU's word for how far a migration is.
+enum class stream_state {
+  none,
+  active,
+  pre_switchover, ///< The guest is stopped and QEMU waits for `proceed`.
+  device,         ///< Going on from there.
+  completed,
+  failed,
+  canceled,
+};
+
+struct stream_view {
+  stream_state state = stream_state::none;
+  std::uint64_t sent_bytes = 0;      ///< Of RAM, over the wire.
+  std::uint64_t remaining_bytes = 0; ///< Of this pass.
+  std::uint64_t rate_bytes = 0;      ///< Per second, of late.
+  std::string why;                   ///< Of `failed`.
+};
+
+struct stream_options {
+  std::uint64_t bandwidth_bytes = 0; ///< Per second; 0: unlimited.
+  std::uint64_t downtime_ms = 0;     ///< QEMU's downtime-limit; 0: as it is.
+};
+
+/// One QEMU. Calls block, each within a limit of its own. `unreachable`: its monitor is gone.
+class qemu_port {
+public:
+  virtual ~qemu_port() = default;
+  virtual result<guest_state> guest() = 0;
+  virtual result<stream_view> stream() = 0;
+  virtual result<std::uint64_t> ram_bytes() = 0;
+  /// Sets what a migration out of it needs: events, and a stop before the switchover.
+  virtual result<void> prepare_source(const stream_options& how) = 0;
+  virtual result<void> prepare_destination() = 0;
+  /// Listens, unless it does already, and returns the address to migrate to.
+  virtual result<std::string> accept(const std::string& uri) = 0;
+  virtual result<void> begin(const std::string& uri) = 0;
+  virtual result<void> proceed() = 0;
+  virtual result<void> cancel() = 0;
+  virtual result<void> resume() = 0;
+  virtual result<void> pause() = 0;
+  virtual result<void> quit() = 0;
+  /// Requests its guest's disks have finished since it started.
+  virtual result<std::uint64_t> requests() = 0;
+  virtual result<std::optional<qmp::heard>> next_event(std::chrono::milliseconds timeout) = 0;
+};
+
+struct take_times {
+  std::uint64_t drain_us = 0;   ///< The source finished and flushed what was in flight.
+  std::uint64_t promote_us = 0; ///< Every partition host answered, the destination serves.
+};
+
+/// The lease of one of the VM's volumes. Calls block until the coordinator has answered or has been
+/// silent for long (`unreachable`, `timeout`: the outcome is unknown); any other fault is a no.
+class volume_port {
+public:
+  virtual ~volume_port() = default;
+  virtual std::string name() const = 0;
+  /// Starts to pre-position it.
+  virtual result<void> begin(std::uint64_t ram_bytes, std::uint64_t bandwidth_bytes) = 0;
+  /// Whether its gate is met. A fault: its task has ended.
+  virtual result<bool> ready() = 0;
+  virtual result<void> arm() = 0;
+  /// The destination becomes primary.
+  virtual result<take_times> take() = 0;
+  /// The source's hold ends; for good.
+  virtual result<void> keep(const vm_account& account) = 0;
+  /// The source is, stays or becomes primary, whatever was done before. Again on a fault.
+  virtual result<void> give_back(const vm_account& account) = 0;
+};
+
+/// Time, and whether the operator wants to stop.
+class vm_clock {
+public:
+  virtual ~vm_clock() = default;
+  virtual std::int64_t wall_us() = 0;
+  virtual void sleep(std::chrono::milliseconds span) = 0;
+  virtual bool interrupted() = 0;
+  virtual void say(const std::string& what) = 0; ///< Progress, for people.
+};
+
+} // namespace foreshift

@@ -1,0 +1,356 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "core/vm/vm_migration.hpp"
+
+#include <doctest/doctest.h>
+
+#include <deque>
+#include <functional>
+#include <map>
+#include <set>
+
+namespace foreshift::test {
+
+/// What happens at one call of the driver.
+enum class trouble {
+  source_dies,
+  destination_dies,
+  coordinator_silent, ///< For this and the next call to it.
+  volume_refuses,     ///< The call, if it is a volume's, is answered with a no.
+  qemu_refuses,       ///< Likewise, if it is a QEMU's.
+  interrupt,
+  user_cancels, ///< migrate_cancel by somebody else.
+};
+inline constexpr trouble troubles[] = {
+    trouble::source_dies,    trouble::destination_dies, trouble::coordinator_silent,
+    trouble::volume_refuses, trouble::qemu_refuses,     trouble::interrupt,
+    trouble::user_cancels,
+};
+
+/// Two QEMUs, their guest, and the leases of its volumes, in one call stack. Asserts what must
+/// never happen: a guest that runs at both sides, or resumes an old state after it ran elsewhere.
+class fake_vm {
+public:
+  explicit fake_vm(int volumes = 1, bool stopped = false) : start_stopped(stopped) {
+    for (int i = 0; i < volumes; ++i)
+      ports.push_back(std::make_unique<volume>(*this, i));
+    primary.assign(static_cast<std::size_t>(volumes), source_side);
+    source_drained.assign(static_cast<std::size_t>(volumes), false);
+  }
+
+  enum side { source_side, destination_side };
+
+  struct qemu final : qemu_port {
+    qemu(fake_vm& all, side where) : vm(all), here(where) {}
+
+    result<guest_state> guest() override {
+      return call<guest_state>([&] { return state; });
+    }
+    result<stream_view> stream() override {
+      return call<stream_view>([&] {
+        stream_view x;
+        x.state = vm.stream;
+        x.sent_bytes = 100;
+        x.remaining_bytes = vm.ram_left;
+        x.rate_bytes = 10;
+        return x;
+      });
+    }
+    result<std::uint64_t> ram_bytes() override {
+      return call<std::uint64_t>([&] { return vm.ram_bytes; });
+    }
+    result<void> prepare_source(const stream_options&) override {
+      return act([] {});
+    }
+    result<void> prepare_destination() override {
+      return act([] {});
+    }
+    result<std::string> accept(const std::string& uri) override {
+      return call<std::string>([&] { return uri; });
+    }
+    result<void> begin(const std::string&) override {
+      return act([&] { vm.stream = stream_state::active; });
+    }
+    result<void> proceed() override {
+      return act([&] {
+        if (vm.stream == stream_state::pre_switchover)
+          vm.enter(stream_state::device, "device");
+      });
+    }
+    result<void> cancel() override {
+      return act([&] { vm.cancel_stream(); });
+    }
+    result<void> resume() override {
+      return act([&] {
+        if (state == guest_state::incoming)
+          return;
+        set_running();
+      });
+    }
+    result<void> pause() override {
+      return act([&] { state = guest_state::paused; });
+    }
+    result<void> quit() override {
+      return act([&] { alive = false; });
+    }
+    result<std::uint64_t> requests() override {
+      return call<std::uint64_t>([&] { return vm.requests++; });
+    }
+    result<std::optional<qmp::heard>> next_event(std::chrono::milliseconds span) override {
+      vm.count();
+      vm.advance(span);
+      vm.proceed_by_itself();
+      if (!events.empty()) {
+        auto first = events.front();
+        events.pop_front();
+        return std::optional{qmp::heard{first, vm.now_us}};
+      }
+      if (!alive)
+        return fault{errc::unreachable, "gone"};
+      return std::optional<qmp::heard>{};
+    }
+
+    void set_running() {
+      if (state != guest_state::running)
+        events.push_back({"RESUME", vm.now_us, "", 0});
+      state = guest_state::running;
+      vm.ran(here);
+    }
+    template <class T, class Do>
+    result<T> call(Do what) {
+      auto meets = vm.count();
+      vm.proceed_by_itself();
+      if (!alive)
+        return fault{errc::unreachable, "gone"};
+      if (meets == trouble::qemu_refuses)
+        return fault{errc::failed, "refused by QEMU"};
+      return what();
+    }
+    template <class Do>
+    result<void> act(Do what) {
+      auto done = call<int>([&] {
+        what();
+        return 0;
+      });
+      return done ? result<void>{} : done.error();
+    }
+
+    fake_vm& vm;
+    const side here;
+    bool alive = true;
+    guest_state state = guest_state::running;
+    std::deque<qmp::event> events;
+  };
+
+  struct volume final : volume_port {
+    volume(fake_vm& all, int number) : vm(all), at(static_cast<std::size_t>(number)) {}
+    std::string name() const override { return "v" + std::to_string(at); }
+    result<void> begin(std::uint64_t, std::uint64_t) override {
+      return act([&] { begun = true; });
+    }
+    result<bool> ready() override {
+      auto done = act([] {});
+      return done ? result<bool>{++looks > 2} : done.error();
+    }
+    result<void> arm() override {
+      return act([&] { vm.armed_in = vm.stream; });
+    }
+    result<take_times> take() override {
+      auto done = act([&] {
+        vm.primary[at] = destination_side;
+        vm.source_drained[at] = true;
+      });
+      return done ? result<take_times>{take_times{300, 400}} : done.error();
+    }
+    result<void> keep(const vm_account&) override {
+      return act([&] {
+        REQUIRE(vm.primary[at] == destination_side);
+        vm.released.insert(at);
+      });
+    }
+    result<void> give_back(const vm_account&) override {
+      return act([&] {
+        vm.primary[at] = source_side;
+        vm.source_drained[at] = false;
+      });
+    }
+    template <class Do>
+    result<void> act(Do what) {
+      auto meets = vm.count();
+      if (meets == trouble::coordinator_silent)
+        vm.silent_calls = 2;
+      if (vm.silent_calls > 0 && vm.silent_calls-- > 0)
+        return fault{errc::unreachable, "the coordinator is silent"};
+      if (meets == trouble::volume_refuses)
+        return fault{errc::refused, "refused"};
+      what();
+      return {};
+    }
+    fake_vm& vm;
+    const std::size_t at;
+    bool begun = false;
+    int looks = 0;
+  };
+
+  struct clock final : vm_clock {
+    explicit clock(fake_vm& all) : vm(all) {}
+    std::int64_t wall_us() override { return vm.now_us; }
+    void sleep(std::chrono::milliseconds span) override { vm.advance(span); }
+    bool interrupted() override { return vm.interrupted; }
+    void say(const std::string&) override {}
+    fake_vm& vm;
+  };
+
+  vm_end run() {
+    vm_migration_options options;
+    options.uri = "tcp:b:1";
+    vm_migration uut{source, destination, ports, time, options};
+    return uut.run();
+  }
+
+  /// What a new process does after the driver was killed.
+  vm_end recover() {
+    plan.clear();
+    vm_migration uut{source, destination, ports, time, {}};
+    return uut.recover();
+  }
+
+  /// After every end: one side is primary of all volumes, and a guest that runs runs there.
+  void check(const vm_end& end) {
+    CAPTURE(end.why ? to_string(*end.why) : std::string{});
+    REQUIRE(end.place != vm_place::unclear);
+    for (auto where : primary)
+      CHECK(where == primary.front());
+    bool here = source.alive && source.state == guest_state::running;
+    bool there = destination.alive && destination.state == guest_state::running;
+    CHECK_FALSE((here && there));
+    // Who dies after the last look at it cannot be noticed.
+    CHECK((here == (end.place == vm_place::source) || !source.alive));
+    CHECK((there == (end.place == vm_place::destination) || !destination.alive));
+    CHECK((end.place != vm_place::destination || ran_there));
+    if (here)
+      CHECK(primary.front() == source_side);
+    if (there)
+      CHECK(primary.front() == destination_side);
+  }
+
+  int calls = 0;
+  std::map<int, trouble> plan;
+  std::optional<int> killed_at; ///< The driver's process dies at that call.
+  struct killed {};
+
+  const bool start_stopped; ///< The destination's QEMU was started with -S.
+  std::int64_t now_us = 1'700'000'000'000'000;
+  std::uint64_t ram_left = 50;
+  std::uint64_t ram_bytes = 64ull << 30;
+  stream_state armed_in = stream_state::failed; ///< Where the stream was when leases were armed.
+  stream_state stream = stream_state::none;
+  bool interrupted = false;
+  int silent_calls = 0;
+  std::uint64_t requests = 0;
+  std::vector<side> primary;
+  std::vector<bool> source_drained;
+  std::set<std::size_t> released;
+  qemu source{*this, source_side};
+  qemu destination{*this, destination_side};
+  std::vector<std::unique_ptr<volume_port>> ports;
+  clock time{*this};
+
+private:
+  friend struct qemu;
+
+  std::optional<trouble> count() {
+    if (killed_at == calls)
+      throw killed{};
+    auto bad = plan.find(calls++);
+    if (bad == plan.end())
+      return std::nullopt;
+    switch (bad->second) {
+    case trouble::source_dies:
+      source.alive = false;
+      break;
+    case trouble::destination_dies:
+      destination.alive = false;
+      break;
+    case trouble::interrupt:
+      interrupted = true;
+      break;
+    case trouble::user_cancels:
+      if (source.alive)
+        cancel_stream();
+      break;
+    default:
+      break;
+    }
+    return bad->second;
+  }
+
+  void advance(std::chrono::milliseconds span) {
+    now_us += std::max<std::int64_t>(1, span.count()) * 1000;
+  }
+
+  void enter(stream_state next, const char* word) {
+    stream = next;
+    source.events.push_back({"MIGRATION", now_us, word, 0});
+  }
+
+  /// QEMU's own: a canceled or failed migration lets the source's guest run again.
+  void source_goes_on() {
+    if (source.alive)
+      source.set_running();
+  }
+  void cancel_stream() {
+    if (stream != stream_state::active && stream != stream_state::pre_switchover
+        && stream != stream_state::device)
+      return;
+    enter(stream_state::canceled, "cancelled");
+    source_goes_on();
+    destination.alive = false; // QEMU exits when its incoming migration ends early
+  }
+
+  /// One step of the RAM stream, whenever somebody looks.
+  void proceed_by_itself() {
+    bool cut = !destination.alive || !source.alive;
+    if (stream == stream_state::active) {
+      if (cut)
+        return fail_stream();
+      ram_left -= std::min<std::uint64_t>(ram_left, 4);
+      if (ram_left > 0)
+        return;
+      source.state = guest_state::leaving;
+      source.events.push_back({"STOP", now_us, "", 0});
+      enter(stream_state::pre_switchover, "pre-switchover");
+    } else if (stream == stream_state::device) {
+      if (cut)
+        return fail_stream();
+      if (++device_steps < 4)
+        return;
+      enter(stream_state::completed, "completed");
+      source.state = guest_state::left;
+    } else if (stream == stream_state::completed && destination.alive
+               && destination.state == guest_state::incoming && ++device_steps > 8) {
+      destination.events.push_back({"MIGRATION", now_us, "completed", 0});
+      destination.state = guest_state::paused;
+      if (!start_stopped)
+        destination.set_running();
+    }
+  }
+  void fail_stream() {
+    if (!source.alive) {
+      destination.alive = false;
+      return;
+    }
+    enter(stream_state::failed, "failed");
+    source_goes_on();
+  }
+  void ran(side where) {
+    REQUIRE_FALSE((where == source_side && ran_there));
+    ran_there |= where == destination_side;
+  }
+
+  int device_steps = 0;
+  bool ran_there = false;
+};
+
+} // namespace foreshift::test
