@@ -97,13 +97,13 @@ class Machine:
 
     def command(self, life, incoming):
         """At real-time priority: QEMU 7.2's TCG loses track of a written page when its processor is
-        preempted between noting the page as dirty and letting further writes to it pass unnoted, and
+        preempted between noting a page as dirty and letting further writes to it pass unnoted, and
         the migration takes the note meanwhile. On a busy machine every fifth guest then died of a
         stale page after its migration, on any storage."""
         words = [f"{key}={value}" for key, value in self.parameters.items()]
         command = [
-            "chrt", "-f", "1", "qemu-system-x86_64", "-name", life.name, "-accel", "tcg", "-machine", "pc", "-cpu",
-            "Nehalem", "-m", str(self.memory_mib), "-smp", "1", "-nodefaults", "-no-user-config",
+            "chrt", "-f", "1", "qemu-system-x86_64", "-name", life.name, "-accel", "tcg",
+            "-machine", "pc", "-cpu", "Nehalem", "-m", str(self.memory_mib), "-smp", "1", "-nodefaults", "-no-user-config",
             "-display", "none", "-kernel", f"{self.lab.guest}/vmlinuz", "-initrd",
             f"{self.lab.guest}/initramfs", "-append",
             " ".join(["console=ttyS0 quiet mitigations=off no_timer_check", *words]),
