@@ -104,8 +104,8 @@ class Machine:
         command = [
             "chrt", "-f", "1", "qemu-system-x86_64", "-name", life.name, "-accel", "tcg",
             "-machine", "pc", "-cpu", "Nehalem", "-m", str(self.memory_mib), "-smp", "1",
-            "-nodefaults", "-no-user-config", "-display", "none", "-kernel", f"{self.lab.guest}/vmlinuz", "-initrd",
-            f"{self.lab.guest}/initramfs", "-append",
+            "-nodefaults", "-no-user-config", "-display", "none", "-kernel",
+            f"{self.lab.guest}/vmlinuz", "-initrd", f"{self.lab.guest}/initramfs", "-append",
             " ".join(["console=ttyS0 quiet mitigations=off no_timer_check", *words]),
             "-serial", f"file:{life.path('console')}",
             "-qmp", f"unix:{life.path('qmp')},server=on,wait=off",
