@@ -39,12 +39,12 @@ def over(a, b):
     return a / b if a is not None and b else None
 
 
-def measured(contender):
+def measured(contender, warm_s, tail_s):
     """One migration of a machine that has been doing I/O, and what its guest noticed."""
     expect(contender.machine.life.running(), f"{contender.name}: the guest runs")
-    time.sleep(WARM_S)
+    time.sleep(warm_s)
     seen = contender.switch()
-    time.sleep(TAIL_S)
+    time.sleep(tail_s)
     records = contender.machine.records()
     resumed = first_after(records, seen["to"])
     seen.update({
@@ -53,10 +53,10 @@ def measured(contender):
         "request_to_resume_s": seen["resume"] - seen["request"],
         "gap_s": longest_gap(records, seen["request"], seen["resume"] + 1.0) if resumed else None,
         "first_io_s": resumed and resumed - seen["resume"],
-        "before": window(records, seen["request"] - WARM_S, seen["request"]),
+        "before": window(records, seen["request"] - warm_s, seen["request"]),
         "during_ram": window(records, seen["ram"], seen["stop"]),
         "after": window(records, resumed, resumed + 1.0) if resumed else {}})
-    expect(resumed, f"{contender.name}: no request of the guest ended within {TAIL_S:.0f} s of "
+    expect(resumed, f"{contender.name}: no request of the guest ended within {tail_s:.0f} s of "
                     f"its resumption")
     contender.machine.expect_clean()
     return seen
@@ -69,10 +69,10 @@ class Bench:
         self.lab.start_cluster(coordinator='[policy]\nhold = "2s"\n')
         self.failed = {}
 
-    def run(self, contender):
-        """A measured migration; None when it failed, which is counted and ends the machine."""
+    def run(self, contender, warm_s=WARM_S, tail_s=TAIL_S):
+        """A measured migration; None when it failed, which is counted."""
         try:
-            seen = measured(contender)
+            seen = measured(contender, warm_s, tail_s)
         except Failed as why:
             self.failed.setdefault(contender.name, []).append(str(why))
             print(f"  FAILED {contender.name}: {why}", flush=True)
@@ -192,7 +192,7 @@ class Bench:
         self.learn(one, 16)
         switches, within, promised = [], 0, 0
         for _ in range(self.options.migrations):
-            seen = self.run(one)
+            seen = self.run(one, 1.0, 1.0)
             expect(seen, "the migration succeeded")
             switches.append(seen["switch_s"])
             said = seen["task"].get("promised", {})

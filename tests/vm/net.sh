@@ -62,6 +62,10 @@ vm_begin() {
     echo "skipped: network namespaces need root"
     exit 77
   }
+  chrt -f 1 true 2>/dev/null || {
+    echo "skipped: this machine refuses real-time priority, which QEMU's TCG needs here"
+    exit 77
+  }
   "$FORESHIFT_BIN/foreshift" announce --help >/dev/null 2>&1 || {
     echo "skipped: this foreshift cannot migrate a VM"
     exit 77

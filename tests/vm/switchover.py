@@ -104,6 +104,7 @@ class ForeshiftDriven(Switchover):
     a run that ended unclear or was killed, `--recover` must come to an end."""
 
     last_phase = "paused"
+    process, said = None, ""
 
     def migrate(self, downtime_ms, bandwidth):
         self.source.qmp.forget()
@@ -147,6 +148,9 @@ class ForeshiftDriven(Switchover):
         self.process.send_signal(signal.SIGINT)
 
     def roll_back(self):
+        if not self.process:
+            super().roll_back()
+            return
         if self.process.returncode not in (0, 1, 4, 5, 7) and self.source.alive():
             self.recover()
         if self.source.alive() and "QEMU is gone" not in self.said:

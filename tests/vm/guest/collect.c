@@ -14,7 +14,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { sockets_max = 64, idle_ms = 20 };
+enum { sockets_max = 128, idle_ms = 20 };
 
 struct port {
   const char* path;
