@@ -16,7 +16,7 @@ constexpr std::array near_horizons{std::pair{10'000u, 0.3}, std::pair{60'000u, 0
 // A newcomer must be so many times better, and by so much of a chosen one's mean worth: what is
 // hardly worth a move is not moved.
 constexpr float loyalty = 1.5f;
-constexpr float stay = 0.12f;
+constexpr float stay = 0.15f;
 
 constexpr std::size_t beyond_max = 1u << 16;
 
