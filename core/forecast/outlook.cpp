@@ -83,8 +83,18 @@ std::vector<float> outlook::first_guess(const candidates& now) const {
 std::vector<float> outlook::expect(const candidates& now, share_kind kind) const {
   if (kind == share_kind::total)
     return expect(now);
-  if (judged_ > 0)
-    return fit_.expect(now.levels, kind);
+  if (judged_ > 0) { // the trees say how much, the fit how it divides
+    auto out = trees_.expect(now.levels);
+    auto of_reads = fit_.expect(now.levels, share_kind::reads);
+    auto of_writes = fit_.expect(now.levels, share_kind::writes);
+    for (std::size_t row = 0; row < out.size(); ++row) {
+      auto reads = static_cast<float>(read_share_) * of_reads[row];
+      auto writes = static_cast<float>(1 - read_share_) * of_writes[row];
+      if (reads + writes > 0)
+        out[row] *= (kind == share_kind::reads ? reads : writes) / (reads + writes);
+    }
+    return out;
+  }
   auto out = first_guess(now);
   auto& reads = now.scores[place_of("read_share")];
   for (std::size_t row = 0; row < out.size(); ++row)

@@ -17,7 +17,8 @@ with tempfile.NamedTemporaryFile() as file:
     raw = open(file.name, "rb").read()
 inputs, units, rows = numpy.frombuffer(raw, numpy.uint32, 3)
 numbers = numpy.frombuffer(raw, numpy.float32, offset=12)
-sizes = [(inputs + units + 1) * 4 * units, units + 1, rows * inputs, rows * units, rows * units, rows]
+state = rows * units
+sizes = [(inputs + units + 1) * 4 * units, units + 1, rows * inputs, state, state, rows]
 gates, head, x, hidden, cell, ours = numpy.split(numbers, numpy.cumsum(sizes)[:-1])
 gates = torch.tensor(gates.reshape(-1, 4 * units))
 lstm = torch.nn.LSTMCell(int(inputs), int(units))
@@ -37,7 +38,7 @@ with torch.no_grad():
         theirs = line(lstm(x, state)[0])
         theirs_ns = min(theirs_ns, (time.thread_time_ns() - began) / rows)
 apart = float(numpy.abs(theirs.numpy().ravel() - ours).max())
-print(f"LSTM step, {rows} x {inputs} inputs, {units} units, one thread: {ours_ns:.0f} ns an extent, "
-      f"PyTorch {torch.__version__} {theirs_ns:.0f} ns ({theirs_ns / ours_ns:.1f} times); "
-      f"apart by at most {apart:.1e}")
+print(f"LSTM step, {rows} x {inputs} inputs, {units} units, one thread:",
+      f"{ours_ns:.0f} ns an extent, PyTorch {torch.__version__} {theirs_ns:.0f} ns",
+      f"({theirs_ns / ours_ns:.1f} times); apart by at most {apart:.1e}")
 sys.exit(apart > 1e-5)
