@@ -128,6 +128,10 @@ result<std::unique_ptr<data_plane>> data_plane::open(const data_plane_options& o
   plane.peer_nbd.tls_directory = options.peer_tls;
   plane.peer_nbd.io_timeout = options.peer_timeout;
   plane.peer_nbd.connect_timeout = std::min(options.peer_timeout, plane.peer_nbd.connect_timeout);
+  auto sessions = session_numbers(*out->store_);
+  if (!sessions)
+    return sessions.error();
+  plane.peer_nbd.sessions = *std::move(sessions);
   auto links = [link = plane.peer_nbd](const link_target& target) {
     return make_nbd_link(target, link);
   };

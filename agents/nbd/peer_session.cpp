@@ -22,6 +22,9 @@ public:
   }
 
   result<void> read(std::uint64_t offset, std::span<std::byte> out) override {
+    auto pass = peer_.line->enter(peer_.number);
+    if (!pass)
+      return superseded();
     if (peer_.copy)
       plane_.pace().yield(out.size());
     auto began = plane_.clock().monotonic_ns();
@@ -33,6 +36,9 @@ public:
   }
 
   result<void> write(std::uint64_t offset, std::span<const std::byte> in) override {
+    auto pass = peer_.line->enter(peer_.number);
+    if (!pass)
+      return superseded();
     auto began = plane_.clock().monotonic_ns();
     auto done = peer_.extents->write(peer_.permit, offset, in);
     plane_.peer_io().note_write(in.size(), plane_.clock().monotonic_ns() - began);
@@ -40,6 +46,9 @@ public:
   }
 
   result<void> zero(std::uint64_t offset, std::uint64_t length) override {
+    auto pass = peer_.line->enter(peer_.number);
+    if (!pass)
+      return superseded();
     auto began = plane_.clock().monotonic_ns();
     auto done = peer_.extents->zero(peer_.permit, offset, length);
     plane_.peer_io().note_write(0, plane_.clock().monotonic_ns() - began);
@@ -47,6 +56,9 @@ public:
   }
 
   result<void> flush() override {
+    auto pass = peer_.line->enter(peer_.number);
+    if (!pass)
+      return superseded();
     plane_.peer_io().flushes.fetch_add(1, std::memory_order_relaxed);
     return noted("flush", 0, peer_.extents->flush(peer_.permit));
   }
@@ -70,6 +82,10 @@ public:
   }
 
 private:
+  static fault superseded() {
+    return {errc::storage, "the holder has gone on with a later session"};
+  }
+
   result<void> noted(const char* verb, std::uint64_t offset, result<void> done) {
     if (done)
       return done;

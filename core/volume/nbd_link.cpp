@@ -45,11 +45,26 @@ std::int64_t issue(nbd_handle* h, const command& x) {
   return -1;
 }
 
+/// Numbers for links that are given no counter.
+const std::shared_ptr<std::atomic<std::uint64_t>>& own_sessions() {
+  static const auto counter = std::make_shared<std::atomic<std::uint64_t>>(0);
+  return counter;
+}
+
+/// A connection and the number of its session.
+struct session_handle {
+  nbd_connection h;
+  std::uint64_t number = 0;
+
+  nbd_handle* get() const { return h.get(); }
+};
+
 class nbd_link final : public peer_link, public std::enable_shared_from_this<nbd_link> {
 public:
   nbd_link(const link_target& target, const nbd_link_options& options)
-      : options_(options), address_(target.address), export_(peer_export_name(target)),
-        where_("host '" + target.host + "'") {}
+      : options_(options), sessions_(options.sessions ? options.sessions : own_sessions()),
+        target_(target), where_("host '" + target.host + "'"),
+        number_(sessions_->fetch_add(1) + 1) {}
 
   result<void> connect() override {
     auto got = checkout();
@@ -77,45 +92,68 @@ private:
 
   std::unique_ptr<pending_io> start(command x);
 
-  result<nbd_connection> checkout() {
+  result<session_handle> checkout() {
+    std::uint64_t number = 0;
     {
       std::lock_guard lock{mutex_};
+      number = number_;
       if (!idle_.empty()) {
         auto h = std::move(idle_.back());
         idle_.pop_back();
-        return h;
+        return session_handle{std::move(h), number};
       }
     }
-    return nbd_open(address_, export_, options_);
+    auto h = nbd_open(target_.address, peer_export_name(target_, number), options_);
+    if (!h)
+      return h.error();
+    return session_handle{*std::move(h), number};
   }
 
-  void give_back(nbd_connection h) {
-    if (nbd_lost(h.get()))
+  void give_back(session_handle x) {
+    if (nbd_lost(x.get()))
       return;
     std::lock_guard lock{mutex_};
-    if (idle_.size() < idle_connections_max)
-      idle_.push_back(std::move(h));
+    if (x.number == number_ && idle_.size() < idle_connections_max)
+      idle_.push_back(std::move(x.h));
   }
 
-  /// The peer went away: its other connections are as dead as the one that showed it.
-  void drop_idle() {
+  /// What became of a request of session `number` is unknown: later ones are of a later session,
+  /// which ends it. (And when a peer goes away, its other connections are as dead.)
+  void supersede(std::uint64_t number) {
     std::vector<nbd_connection> old;
     std::lock_guard lock{mutex_};
+    if (number != number_)
+      return;
+    number_ = sessions_->fetch_add(1) + 1;
     old.swap(idle_);
   }
 
-  result<void> attempt(nbd_connection h, std::int64_t cookie, const command& x) {
-    if (cookie == -1)
-      return nbd_fault(h.get(), where_);
+  bool superseded(std::uint64_t number) {
+    std::lock_guard lock{mutex_};
+    return number != number_;
+  }
+
+  result<void> attempt(session_handle x, std::int64_t cookie, const command& what) {
+    auto number = x.number;
+    if (cookie == -1) {
+      supersede(number);
+      return nbd_fault(x.get(), where_);
+    }
     bool alone = in_flight_.fetch_add(1) == 0;
-    bool spin = alone && x.kind != command_kind::flush && x.length <= spin_bytes_max;
-    auto timeout = options_.io_timeout * (x.kind == command_kind::flush ? flush_patience : 1);
-    auto done = nbd_await(h.get(), cookie, timeout, where_,
+    bool spin = alone && what.kind != command_kind::flush && what.length <= spin_bytes_max;
+    auto timeout = options_.io_timeout * (what.kind == command_kind::flush ? flush_patience : 1);
+    auto done = nbd_await(x.get(), cookie, timeout, where_,
                           spin ? spin_time : std::chrono::microseconds{0});
     in_flight_.fetch_sub(1);
+    if (done || (done.error().code != errc::timeout && done.error().code != errc::unreachable)) {
+      give_back(std::move(x));
+      // Another request's fate was unknown and this one's session ended with it.
+      if (!done && done.error().code == errc::storage && superseded(number))
+        return fault{errc::unreachable, done.error().detail};
+      return done;
+    }
     // After a time-out the connection still owns the caller's buffer: it is closed, not pooled.
-    if (done || done.error().code != errc::timeout)
-      give_back(std::move(h));
+    supersede(number);
     return done;
   }
 
@@ -123,7 +161,6 @@ private:
     auto done = run_once(x);
     if (done || done.error().code != errc::unreachable)
       return done;
-    drop_idle();
     return run_once(x);
   }
 
@@ -136,11 +173,12 @@ private:
   }
 
   const nbd_link_options options_;
-  const std::string address_;
-  const std::string export_;
+  const std::shared_ptr<std::atomic<std::uint64_t>> sessions_;
+  const link_target target_;
   const std::string where_;
   std::atomic<std::uint32_t> in_flight_{0};
   std::mutex mutex_;
+  std::uint64_t number_; ///< Of new sessions, and of those that are idle.
   std::vector<nbd_connection> idle_;
 };
 
@@ -155,19 +193,18 @@ public:
   }
 
   result<void> finish() override {
-    if (connection_ == nullptr)
+    if (connection_.get() == nullptr)
       return link_->run(command_);
     auto done = link_->attempt(std::move(connection_), cookie_, command_);
     if (done || done.error().code != errc::unreachable)
       return done;
-    link_->drop_idle();
     return link_->run_once(command_);
   }
 
 private:
   std::shared_ptr<nbd_link> link_;
   command command_;
-  nbd_connection connection_;
+  session_handle connection_;
   std::int64_t cookie_ = -1;
 };
 
@@ -177,9 +214,9 @@ std::unique_ptr<pending_io> nbd_link::start(command x) {
 
 } // namespace
 
-std::string peer_export_name(const link_target& target) {
+std::string peer_export_name(const link_target& target, std::uint64_t session) {
   return "peer:" + std::to_string(target.volume) + ":" + std::to_string(target.epoch) + ":"
-         + target.holder + ":" + std::to_string(target.move);
+         + target.holder + ":" + std::to_string(target.move) + ":" + std::to_string(session);
 }
 
 std::string copy_export_name(std::uint64_t volume) {

@@ -3,7 +3,9 @@
 
 #include "core/volume/peer_link.hpp"
 
+#include <atomic>
 #include <chrono>
+#include <cstdint>
 #include <memory>
 #include <string>
 
@@ -13,10 +15,12 @@ struct nbd_link_options {
   std::string tls_directory; ///< Certificates for libnbd; empty: plain TCP.
   std::chrono::milliseconds connect_timeout{1000};
   std::chrono::milliseconds io_timeout{3000}; ///< For a request; a flush gets three times that.
+  /// Numbers sessions (see session_line): must be higher than any of a former process of this host.
+  std::shared_ptr<std::atomic<std::uint64_t>> sessions{};
 };
 
-/// Export name of a peer session: "peer:VOLUME:EPOCH:HOLDER:MOVE".
-std::string peer_export_name(const link_target& target);
+/// Export name of a peer session: "peer:VOLUME:EPOCH:HOLDER:MOVE:SESSION".
+std::string peer_export_name(const link_target& target, std::uint64_t session);
 
 /// Export name for copying a volume's extents: "copy:VOLUME".
 std::string copy_export_name(std::uint64_t volume);

@@ -12,6 +12,7 @@
 #include "core/volume/nbd_link.hpp"
 #include "core/volume/plane_records.hpp"
 #include "core/volume/scrubber.hpp"
+#include "core/volume/session_line.hpp"
 #include "core/volume/suspects.hpp"
 #include "core/volume/write_intents.hpp"
 #include "schemas/plane.capnp.h"
@@ -24,6 +25,7 @@
 #include <mutex>
 #include <string>
 #include <thread>
+#include <tuple>
 #include <vector>
 
 namespace foreshift {
@@ -63,6 +65,8 @@ struct peer_session {
   std::shared_ptr<volume_extents> extents;
   io_permit permit;
   bool copy = false;
+  std::shared_ptr<session_line> line{}; ///< Entered by each request, with `number`.
+  std::uint64_t number = 0;
 };
 
 /// Everything one host's data plane is made of: its volumes, what it knows of peers, the access log
@@ -120,7 +124,7 @@ public:
   void close_client(std::uint32_t vci);
 
   /// Parses "peer:VOLUME:EPOCH:HOLDER:MOVE" and "copy:VOLUME"; `invalid`, `not_found`.
-  result<peer_session> open_peer(std::string_view export_name) const;
+  result<peer_session> open_peer(std::string_view export_name);
 
   struct client_row {
     std::uint64_t volume;
@@ -137,6 +141,8 @@ private:
   plane(plane_options options, extent_store& store, door::io_thread& io, link_factory links,
         const clock_source& clock, std::unique_ptr<write_intents> intents);
 
+  std::shared_ptr<session_line> line_of(std::uint64_t volume, io_permit permit,
+                                        std::uint64_t fence);
   result<void> restore();
   result<void> restore_lease(plane_volume& volume);
   result<std::shared_ptr<plane_volume>> build(const volume_shape& shape);
@@ -166,6 +172,8 @@ private:
   std::map<std::uint64_t, std::shared_ptr<plane_volume>> volumes_;
   std::map<std::string, peer_entry, std::less<>> peers_;
   std::map<std::uint32_t, client_row> clients_;
+  std::map<std::tuple<std::uint64_t, std::uint64_t, std::uint64_t>, std::shared_ptr<session_line>>
+      lines_; ///< By volume, epoch and move.
   std::vector<std::uint64_t> slots_;
   std::uint32_t vcis_ = 0;
   copy_pace pace_;

@@ -35,6 +35,25 @@ std::string mirror_prefix(std::uint64_t volume) {
 
 } // namespace
 
+result<std::shared_ptr<std::atomic<std::uint64_t>>> session_numbers(extent_store& store) {
+  constexpr unsigned of_one_process = 32; // bits
+  constexpr std::string_view key = "plane/starts";
+  auto rows = store.list(key);
+  if (!rows)
+    return rows.error();
+  std::uint64_t starts = 0;
+  if (!rows->empty()) {
+    const auto& text = rows->front().second;
+    auto parsed = std::from_chars(text.data(), text.data() + text.size(), starts);
+    if (parsed.ec != std::errc{} || parsed.ptr != text.data() + text.size())
+      return fault{errc::corrupt, "record 'plane/starts' is not a number"};
+  }
+  ++starts;
+  if (auto put = store.put(key, std::to_string(starts), true); !put)
+    return put.error();
+  return std::make_shared<std::atomic<std::uint64_t>>(starts << of_one_process);
+}
+
 std::string encode(const lease_record& x) {
   return std::string{state_names[static_cast<std::size_t>(x.state)]} + " "
          + std::to_string(x.epoch);

@@ -5,7 +5,9 @@
 #include "core/extent/extent_store.hpp"
 #include "schemas/plane.capnp.h"
 
+#include <atomic>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -23,6 +25,10 @@ struct lease_record {
 /// "primary 7"; nothing for text that is not such a record.
 std::string encode(const lease_record& x);
 std::optional<lease_record> decode_lease(std::string_view text);
+
+/// Numbers for a process's sessions at its peers, from one that is higher than all of any former
+/// process: counts this one, durably.
+result<std::shared_ptr<std::atomic<std::uint64_t>>> session_numbers(extent_store& store);
 
 /// What a data plane must find again after kill -9 to go on without agent or coordinator: volumes,
 /// peers, leases held, their maps, and mirrors in force. Lives in the extent store's database.

@@ -95,20 +95,38 @@ void plane::close_client(std::uint32_t vci) {
   clients_.erase(vci);
 }
 
-result<peer_session> plane::open_peer(std::string_view export_name) const {
+std::shared_ptr<session_line> plane::line_of(std::uint64_t volume, io_permit permit,
+                                             std::uint64_t fence) {
+  std::lock_guard lock{mutex_};
+  // Those of earlier epochs have nothing to say any more: the fence refuses them.
+  lines_.erase(lines_.lower_bound({volume, 0, 0}), lines_.lower_bound({volume, fence, 0}));
+  auto& line = lines_[{volume, permit.epoch, permit.move}];
+  if (!line)
+    line = std::make_shared<session_line>();
+  return line;
+}
+
+result<peer_session> plane::open_peer(std::string_view export_name) {
   auto parts = split(export_name);
   bool copy = parts.size() == 2 && parts[0] == "copy";
-  bool io = parts.size() == 5 && parts[0] == "peer" && !parts[3].empty();
+  bool io = parts.size() == 6 && parts[0] == "peer" && !parts[3].empty();
   auto id = copy || io ? number(parts[1]) : std::nullopt;
   auto epoch = io ? number(parts[2]) : std::optional<std::uint64_t>{0};
   auto move = io ? number(parts[4]) : std::optional<std::uint64_t>{0};
-  if (!id || !epoch || !move)
-    return fault{errc::invalid, "export '" + std::string{export_name.substr(0, 80)}
-                                    + "' is neither peer:VOLUME:EPOCH:HOLDER:MOVE nor copy:VOLUME"};
+  auto session = io ? number(parts[5]) : std::optional<std::uint64_t>{1};
+  if (!id || !epoch || !move || !session || *session == 0)
+    return fault{errc::invalid,
+                 "export '" + std::string{export_name.substr(0, 80)}
+                     + "' is neither peer:VOLUME:EPOCH:HOLDER:MOVE:SESSION nor copy:VOLUME"};
   auto volume = find(*id);
   if (!volume)
     return volume.error();
-  return peer_session{(*volume)->extents, {*epoch, *move}, copy};
+  peer_session out{(*volume)->extents, {*epoch, *move}, copy, nullptr, *session};
+  out.line = copy ? std::make_shared<session_line>()
+                  : line_of((*volume)->shape.id, out.permit, out.extents->fence().epoch);
+  if (auto opened = out.line->open(*session); !opened)
+    return opened.error();
+  return out;
 }
 
 std::vector<plane::client_row> plane::clients() const {

@@ -24,13 +24,13 @@ refused() { # WHAT URI
   fi
 }
 refused "a write of the old primary's client" "$(uri host-a disk)"
-refused "a peer's write of epoch $old" "$peer/peer:$id:$old:host-a:0"
-refused "a peer's write of epoch 0" "$peer/peer:$id:0:host-a:0"
-refused "a peer's write of an epoch never given out" "$peer/peer:$id:$((new + 5)):host-a:0"
+refused "a peer's write of epoch $old" "$peer/peer:$id:$old:host-a:0:1"
+refused "a peer's write of epoch 0" "$peer/peer:$id:0:host-a:0:1"
+refused "a peer's write of an epoch never given out" "$peer/peer:$id:$((new + 5)):host-a:0:1"
 refused "a guest's export on the peers' port" "$peer/disk"
 refused "a write to a copy export" "$peer/copy:$id"
 long=$(head -c 2000 /dev/zero | tr '\0' x)
-for name in peer: peer:x:y:z:w "peer:$id:$new" "peer:99999:$new:host-b:0" "$long"; do
+for name in peer: peer:x:y:z:w "peer:$id:$new" "peer:$id:$new:host-b:0" "peer:99999:$new:host-b:0:1" "$long"; do
   refused "the export '${name:0:40}'" "$peer/$name"
 done
 qemu-io -f raw -c 'read -P 1 0 1M' "$(uri host-b disk)" >"$CLUSTER/out" || fail "read at host-b"

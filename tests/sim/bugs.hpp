@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include <cstdint>
 #include <span>
 #include <string_view>
 
@@ -9,8 +8,6 @@
 namespace foreshift::sim {
 
 std::span<const std::string_view> bug_names();
-/// A seed that has found it before; 0 when there is none.
-std::uint64_t likely_seed(std::string_view name);
 /// False for a name that is none.
 bool plant(std::string_view name);
 

@@ -146,6 +146,9 @@ public:
     auto arrive = [server, request = std::move(request), send_back] {
       server->take(request, send_back);
     };
+    bool far = io->owner->host != at->second.owner->host;
+    if (far && net::faults().lost > 0 && kernel::chance(net::faults().lost))
+      return kernel::trace("lost on its way to " + where);
     line->request.send(std::move(arrive), broken);
     watch(io->owner, at->second.owner, open, broken);
   }

@@ -59,6 +59,10 @@ void machine::run_plane() {
   options.disk = &disk;
   options.peer_nbd.io_timeout = std::chrono::seconds{2};
   options.peer_nbd.connect_timeout = std::chrono::seconds{1};
+  auto sessions = session_numbers(**store);
+  if (!sessions)
+    return watch_start_failed(*this, sessions.error());
+  options.peer_nbd.sessions = *std::move(sessions);
   auto links = [link = options.peer_nbd](const link_target& target) {
     return make_nbd_link(target, link);
   };

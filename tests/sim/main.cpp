@@ -40,7 +40,7 @@ struct arguments {
   bool log = false;    ///< What the product logs, between the lines of the trace.
   std::string_view bug;
   bool every_bug = false;
-  std::uint64_t bugs_min = 10;
+  std::uint64_t bugs_min = 0; ///< 0: all.
 };
 
 /// Without a lock: a lock would be one more place where threads switch.
@@ -113,21 +113,27 @@ bool finds(arguments how, std::string_view name, std::uint64_t seed) {
   return run_seeds(how).failures == 0;
 }
 
-/// Fails when fewer than `how.bugs_min` of the planted bugs are found.
-int find_every_bug(arguments how) {
+/// Tries every bug with a seed before the next seed, until enough have been found; fails when they
+/// are not.
+int find_bugs(arguments how) {
   how.silent = true;
   std::uint64_t found = 0;
-  for (auto name : bug_names().subspan(1)) {
-    auto by = likely_seed(name);
-    if (by == 0 || by > how.last || !finds(how, name, by))
-      for (by = how.first; by <= how.last && !finds(how, name, by);)
-        by += how.step;
-    bool good = by <= how.last;
-    found += good ? 1 : 0;
-    ::dprintf(1, "%-26s %s %llu\n", name.data(), good ? "found by seed" : "NOT FOUND up to",
-              static_cast<unsigned long long>(good ? by : how.last));
-  }
-  return found >= how.bugs_min ? 0 : 1;
+  bool known[64] = {};
+  auto names = bug_names().subspan(1);
+  auto wanted = how.bugs_min == 0 ? names.size() : how.bugs_min;
+  for (auto seed = how.first; seed <= how.last && found < wanted; seed += how.step)
+    for (std::size_t i = 0; i < names.size(); ++i) {
+      if (known[i] || !finds(how, names[i], seed))
+        continue;
+      known[i] = true;
+      ++found;
+      ::dprintf(1, "%-26s found by seed %llu\n", names[i].data(),
+                static_cast<unsigned long long>(seed));
+    }
+  for (std::size_t i = 0; i < names.size(); ++i)
+    if (!known[i])
+      ::dprintf(1, "%-26s not found so far\n", names[i].data());
+  return found >= wanted ? 0 : 1;
 }
 #endif
 
@@ -200,7 +206,7 @@ int main(int argc, char** argv) {
   slog::set_level(how.log ? slog::level::debug : slog::level::off);
 #ifdef FORESHIFT_BUGS
   if (how.every_bug)
-    return find_every_bug(how);
+    return find_bugs(how);
 #endif
   auto began = ::time(nullptr);
   auto got = run_seeds(how);

@@ -20,6 +20,7 @@ struct network_faults {
   double slow = 0; ///< Share of messages that take much longer.
   std::int64_t slow_ns_max = 300 * ms;
   double reset = 0; ///< Share of messages whose connection breaks instead.
+  double lost = 0;  ///< Share of requests between doors that nobody ever hears of.
   std::set<std::pair<std::string, std::string>> cut; ///< (from, to) hosts: nothing arrives.
 };
 

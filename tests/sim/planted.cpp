@@ -4,7 +4,6 @@
 #include "tests/sim/bugs.hpp"
 
 #include <iterator>
-#include <utility>
 
 namespace foreshift {
 
@@ -32,23 +31,10 @@ constexpr std::string_view names[] = {
 };
 static_assert(std::size(names) == static_cast<std::size_t>(bug::serve_unpromoted) + 1);
 
-/// Where each was found first: tried before all others, so that the search is short as long as the
-/// simulation does not change.
-constexpr std::pair<std::string_view, std::uint64_t> likely[] = {
-    {"none", 0},
-};
-
 } // namespace
 
 std::span<const std::string_view> bug_names() {
   return names;
-}
-
-std::uint64_t likely_seed(std::string_view name) {
-  for (const auto& [bug, seed] : likely)
-    if (bug == name)
-      return seed;
-  return 0;
 }
 
 bool plant(std::string_view name) {

@@ -72,9 +72,10 @@ void scenario::make_trouble() {
     kernel::trace("bad wires");
     wires.slow = kernel::chance(0.7) ? 0.1 : 0;
     wires.reset = kernel::chance(0.5) ? 0.03 : 0;
+    wires.lost = kernel::chance(0.3) ? 0.3 : 0;
     kernel::sleep(lasting);
     kernel::trace("good wires");
-    wires.slow = wires.reset = 0;
+    wires.slow = wires.reset = wires.lost = 0;
     break;
   default:
     if (!plan_.doubts)

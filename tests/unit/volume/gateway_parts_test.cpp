@@ -6,6 +6,7 @@
 #include "core/volume/nbd_link.hpp"
 #include "core/volume/plane_records.hpp"
 #include "core/volume/range_lock.hpp"
+#include "core/volume/session_line.hpp"
 #include "core/volume/view_cell.hpp"
 #include "core/volume/write_intents.hpp"
 
@@ -204,7 +205,44 @@ TEST_CASE("addresses split at the last colon") {
   CHECK(*split_address("[::1]:7") == std::pair<std::string, std::string>{"::1", "7"});
   CHECK(split_address("host").error().code == errc::invalid);
   CHECK(split_address("host:").error().code == errc::invalid);
-  CHECK(peer_export_name({"b", "", 3, 9, "a", 4}) == "peer:3:9:a:4");
+  CHECK(peer_export_name({"b", "", 3, 9, "a", 4}, 5) == "peer:3:9:a:4:5");
+}
+
+TEST_CASE("session line: a later session waits for the earlier ones and ends them") {
+  session_line line;
+  REQUIRE(line.open(5));
+  REQUIRE(line.open(5)); // another connection of the same session
+  auto request = line.enter(5);
+  REQUIRE(request);
+  std::atomic<bool> opened{false};
+  std::thread later{[&] {
+    CHECK(line.open(6));
+    opened = true;
+  }};
+  while (line.enter(5)) // until the later one has come
+    std::this_thread::yield();
+  CHECK_FALSE(opened);
+  CHECK_FALSE(line.enter(6));
+  request.reset();
+  later.join();
+  CHECK(line.enter(6));
+  CHECK_FALSE(line.enter(5));
+  CHECK(line.open(5).error().code == errc::refused);
+}
+
+TEST_CASE("session numbers: those of a later process are higher") {
+  auto directory =
+      std::filesystem::temp_directory_path() / ("foreshift-sessions-" + std::to_string(::getpid()));
+  auto numbers = [&] {
+    auto store = *extent_store::open({directory.string(), 0});
+    auto counter = *session_numbers(*store);
+    counter->fetch_add(1000);
+    return counter->load();
+  };
+  auto first = numbers();
+  CHECK(first > 1000);
+  CHECK(numbers() - 1000 > first);
+  std::filesystem::remove_all(directory);
 }
 
 TEST_CASE("access ring: one of no capacity keeps nothing and counts nothing as lost") {
