@@ -69,17 +69,27 @@ result<void> check(const coordinator_options& x) {
   return {};
 }
 
-} // namespace
-
-result<coordinator_options> read_coordinator_options(const std::string& path) {
+template <class Read>
+result<coordinator_options> read(Read from, const std::string& name) {
   coordinator_options x;
   config_reader in;
   name_keys(in, x);
-  if (auto ok = in.read_file(path); !ok)
+  if (auto ok = from(in); !ok)
     return ok.error();
   if (auto ok = check(x); !ok)
-    return fault{ok.error().code, fmt::format("{}: {}", path, ok.error().detail)};
+    return fault{ok.error().code, fmt::format("{}: {}", name, ok.error().detail)};
   return x;
+}
+
+} // namespace
+
+result<coordinator_options> read_coordinator_options(const std::string& path) {
+  return read([&](const config_reader& in) { return in.read_file(path); }, path);
+}
+
+result<coordinator_options> parse_coordinator_options(std::string_view toml,
+                                                      const std::string& name) {
+  return read([&](const config_reader& in) { return in.read_text(toml, name); }, name);
 }
 
 std::string coordinator_options_example() {

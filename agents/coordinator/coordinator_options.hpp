@@ -5,6 +5,7 @@
 #include "core/base/result.hpp"
 
 #include <string>
+#include <string_view>
 
 namespace foreshift {
 
@@ -20,6 +21,10 @@ struct coordinator_options {
 
 /// Reads and checks a file. Errors name the file, the line or key, and what would be right.
 result<coordinator_options> read_coordinator_options(const std::string& path);
+
+/// The same from text; `name` stands for the file.
+result<coordinator_options> parse_coordinator_options(std::string_view toml,
+                                                      const std::string& name);
 
 /// A commented file with every key.
 std::string coordinator_options_example();

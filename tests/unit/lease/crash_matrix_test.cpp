@@ -20,6 +20,7 @@ struct operation {
   void (*setup)(fake_cell&);
   std::optional<lease::finish> (*run)(fake_cell&);
   std::vector<std::string> steps; ///< In order; the same step at several hosts is named once.
+  unsigned replicas = 1;
 };
 
 std::vector<std::uint32_t> extents_at(fake_cell& cell, const std::string& host) {
@@ -38,6 +39,35 @@ void at_b_copied_to_c(fake_cell& cell) {
 void source_dead(fake_cell& cell) {
   at_a(cell);
   cell.hosts.at("a").state = schema::LeaseState::NONE;
+}
+
+void write_all(fake_cell& cell, int value) {
+  for (std::uint32_t e = 0; e < cell.shape.extents(); ++e)
+    (void)cell.hosts.write(e, value);
+}
+void written_at_a(fake_cell& cell) {
+  at_a(cell);
+  write_all(cell, 1);
+}
+void b_away(fake_cell& cell) {
+  written_at_a(cell);
+  cell.hosts.at("b").up = false;
+}
+/// b was left out, missed writes, and is there again.
+void b_back(fake_cell& cell) {
+  b_away(cell);
+  REQUIRE_FALSE(cell.lose("b")->why);
+  write_all(cell, 2);
+  cell.hosts.at("b").up = true;
+}
+/// c keeps what neither map nor move names.
+void c_littered(fake_cell& cell) {
+  written_at_a(cell);
+  for (std::uint32_t e = 0; e < cell.shape.extents(); ++e)
+    if (!cell.facts().placement.holds("c", e)) {
+      cell.hosts.at("c").data[e] = 9;
+      cell.hosts.at("c").replicas.insert(e);
+    }
 }
 
 const std::vector<operation>& operations() {
@@ -68,6 +98,23 @@ const std::vector<operation>& operations() {
        at_b_copied_to_c,
        [](auto& c) { return c.retire("a", extents_at(c, "a")); },
        {"read", "store placement", "PlaneAdopt", "PlaneRetire", "store placement"}},
+      {"removal of a replica",
+       b_away,
+       [](auto& c) { return c.lose("b"); },
+       {"read", "PlaneWatch", "store placement", "PlaneAdopt"},
+       2},
+      {"resync",
+       b_back,
+       [](auto& c) { return c.resync("b"); },
+       {"read", "store move", "PlaneConfigure", "PlaneAdopt", "PlaneStage", "PlaneMirror",
+        "PlaneChangedGet", "AgentMove", "PlaneVerify", "read", "store move placement", "read",
+        "PlaneCommit", "read", "PlaneAdopt", "PlaneMirror", "read", "store move"},
+       2},
+      {"sweep",
+       c_littered,
+       [](auto& c) { return c.sweep("c"); },
+       {"read", "PlaneInventoryGet", "read", "PlaneRetire"},
+       2},
   };
   return all;
 }
@@ -91,7 +138,10 @@ std::string verb(const door::envelope& x) {
          || names<PlaneMirror>(x, "PlaneMirror", out) || names<AgentMove>(x, "AgentMove", out)
          || names<PlaneVerify>(x, "PlaneVerify", out) || names<PlaneDigest>(x, "PlaneDigest", out)
          || names<PlaneCommit>(x, "PlaneCommit", out) || names<PlaneAdopt>(x, "PlaneAdopt", out)
-         || names<PlaneRetire>(x, "PlaneRetire", out));
+         || names<PlaneRetire>(x, "PlaneRetire", out) || names<PlaneWatch>(x, "PlaneWatch", out)
+         || names<PlaneUnwatch>(x, "PlaneUnwatch", out)
+         || names<PlaneChangedGet>(x, "PlaneChangedGet", out)
+         || names<PlaneInventoryGet>(x, "PlaneInventoryGet", out));
   return out;
 }
 
@@ -116,7 +166,7 @@ std::string step_of(const lease::action& next) {
 
 /// The steps of a run without any fault, one entry per action.
 std::vector<std::string> steps_taken(const operation& what) {
-  fake_cell cell;
+  fake_cell cell{what.replicas};
   what.setup(cell);
   std::vector<std::string> out;
   cell.on_action = [&](const lease::action& next) { out.push_back(step_of(next)); };
@@ -132,7 +182,7 @@ constexpr int away_actions = 4;
 
 /// Runs `what` while the host's data plane is killed before action number `at`, and comes back.
 void kill_host(const operation& what, const std::string& host, int at) {
-  fake_cell cell;
+  fake_cell cell{what.replicas};
   what.setup(cell);
   int seen = 0;
   cell.on_action = [&](const lease::action&) {
@@ -150,7 +200,7 @@ void kill_host(const operation& what, const std::string& host, int at) {
 }
 
 void kill_coordinator(const operation& what, trouble when, int at) {
-  fake_cell cell;
+  fake_cell cell{what.replicas};
   what.setup(cell);
   cell.plan[cell.actions + at] = when;
   (void)what.run(cell);

@@ -318,7 +318,7 @@ private:
     REQUIRE(bool(changed));
     pulled_changed += static_cast<int>(changed->cardinality());
     for (auto extent : x.getExtents())
-      if (x.getChanged().size() == 0 || changed->contains(extent))
+      if (x.getChanged().size() == 0 || changed->contains(extent) || !host.data.contains(extent))
         host.data[extent] = source.data[extent];
     auto bytes = std::uint64_t{x.getExtents().size()} * shape_.extent_bytes;
     reply =
