@@ -41,18 +41,34 @@ void judge_certificate(const certificate& x, const std::string& subject, std::in
     out.add(verdict::warn, subject, fmt::format("{} expires in {} days", named, days), renew);
 }
 
+/// The host, and all others whose replica of the volume does not answer just now.
+host_set out_of_reach(const evidence& x, std::uint64_t volume, const std::string& failed) {
+  host_set out{failed};
+  for (const auto& [name, host] : x.hosts) {
+    bool answers = host.up && host.plane;
+    if (answers)
+      for (auto row : host.plane->read().getVolumes())
+        answers = answers && (row.getId() != volume || row.getFailed().size() == 0);
+    if (!answers && name != failed)
+      out.push_back(name);
+  }
+  std::sort(out.begin(), out.end());
+  return out;
+}
+
 void judge_failed(const evidence& x, const host_evidence& host, schema::PlaneVolume::Reader row,
                   notes& out) {
   auto subject = host_subject(host.address.name);
   auto reason = fmt::format("its replica of volume {} has failed: {}", row.getName().cStr(),
                             row.getFailed().cStr());
   auto volume = x.volumes.find(row.getId());
-  bool only =
-      volume != x.volumes.end()
-      && !lease::held_only_by(volume->second.facts.placement, {host.address.name}).isEmpty();
+  bool only = volume != x.volumes.end()
+              && !lease::held_only_by(volume->second.facts.placement,
+                                      out_of_reach(x, row.getId(), host.address.name))
+                      .isEmpty();
   if (only)
-    out.add(verdict::fail, subject, reason + "; it is the only copy of some extents",
-            "restore the volume, or restart the data plane to read what is left");
+    out.add(verdict::fail, subject, reason + "; it is the only copy in reach of some extents",
+            "bring the other hosts back, or restart the data plane to read what is left");
   else if (volume != x.volumes.end())
     out.add(verdict::fail, subject, reason,
             "replace the disk if it is broken; --repair empties the replica and brings it back",

@@ -28,7 +28,8 @@ write_all
 
 note "a healthy cell"
 expect_exit 0 fs doctor
-for check in versions hosts clocks ports certificates disks epochs maps replicas orphans notes scrub; do
+for check in versions hosts clocks ports certificates disks epochs maps replicas orphans notes \
+  scrub; do
   grep -qE "^ok +$check " "$CLUSTER/out" || {
     cat "$CLUSTER/out"
     fail "no line of '$check' that says ok"
@@ -45,7 +46,8 @@ for pid in $(plane_pids host-b); do
   fiu-ctrl -f "$CLUSTER/fiu" -c "disable name=posix/io/sync/fdatasync" "$pid"
 done
 expect_exit 1 fs doctor
-grep -qE "^fail +disks +host host-b .*has failed: cannot sync" "$CLUSTER/out" || fail "no word of it"
+grep -qE "^fail +disks +host host-b .*has failed: cannot sync" "$CLUSTER/out" ||
+  fail "no word of it"
 expect_exit 0 fs doctor --repair
 grep -q "repaired: emptied and taken into use again" "$CLUSTER/out" || fail "it is not repaired"
 wait_until 60 healthy

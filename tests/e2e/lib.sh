@@ -211,12 +211,13 @@ plane_kill() {
   done
 }
 
-# fiu_nbdkit FILE FIFO: makes FILE an nbdkit under libfiu, whose system calls `fiu-ctrl -f FIFO` fails
-# on demand. Not through fiu-run: the supervisor must see nbdkit's own process id.
+# fiu_nbdkit FILE FIFO: makes FILE an nbdkit under libfiu, whose system calls `fiu-ctrl -f FIFO`
+# fails on demand. Not through fiu-run: the supervisor must see nbdkit's own process id.
 fiu_nbdkit() {
   local at
   at=$(sed -n 's/^PLIBPATH="\(.*\)"$/\1/p' "$(command -v fiu-run)")
-  [[ -f $at/fiu_posix_preload.so ]] || at=$(dirname "$(dpkg -L fiu-utils | grep fiu_posix_preload)")
+  [[ -f $at/fiu_posix_preload.so ]] ||
+    at=$(dirname "$(dpkg -L fiu-utils | grep fiu_posix_preload)")
   cat >"$1" <<SH
 #!/bin/sh
 export LD_PRELOAD="$at/fiu_run_preload.so $at/fiu_posix_preload.so" FIU_CTRL_FIFO=$2

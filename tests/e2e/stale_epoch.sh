@@ -30,7 +30,8 @@ refused "a peer's write of an epoch never given out" "$peer/peer:$id:$((new + 5)
 refused "a guest's export on the peers' port" "$peer/disk"
 refused "a write to a copy export" "$peer/copy:$id"
 long=$(head -c 2000 /dev/zero | tr '\0' x)
-for name in peer: peer:x:y:z:w "peer:$id:$new" "peer:$id:$new:host-b:0" "peer:99999:$new:host-b:0:1" "$long"; do
+for name in peer: peer:x:y:z:w "peer:$id:$new" "peer:$id:$new:host-b:0" \
+  "peer:99999:$new:host-b:0:1" "$long"; do
   refused "the export '${name:0:40}'" "$peer/$name"
 done
 qemu-io -f raw -c 'read -P 1 0 1M' "$(uri host-b disk)" >"$CLUSTER/out" || fail "read at host-b"

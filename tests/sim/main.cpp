@@ -12,10 +12,12 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <ctime>
+#include <iterator>
 #include <string_view>
 
 #ifdef FORESHIFT_BUGS
@@ -41,6 +43,8 @@ struct arguments {
   std::string_view bug;
   bool every_bug = false;
   std::uint64_t bugs_min = 0; ///< 0: all.
+  std::uint64_t open[8] = {}; ///< Seeds of findings that are not mended: may fail.
+  std::size_t open_count = 0;
 };
 
 /// Without a lock: a lock would be one more place where threads switch.
@@ -89,7 +93,13 @@ tally run_seeds(const arguments& how) {
     int status = 0;
     ::waitpid(child, &status, 0);
     ++out.runs;
-    if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
+    bool good = WIFEXITED(status) && WEXITSTATUS(status) == 0;
+    if (std::find(how.open, how.open + how.open_count, seed) != how.open + how.open_count) {
+      ::dprintf(1, "seed %llu is an open finding and %s\n", static_cast<unsigned long long>(seed),
+                good ? "passes: found.md is behind" : "fails still");
+      continue;
+    }
+    if (good)
       continue;
     ++out.failures;
     out.last_failure = seed;
@@ -171,6 +181,8 @@ bool parse(int argc, char** argv, arguments& out) {
       out.bug = text();
     } else if (x == "--every-bug") {
       out.every_bug = true;
+    } else if (x == "--open" && out.open_count < std::size(out.open)) {
+      out.open[out.open_count++] = number();
     } else if (x == "--bugs-min") {
       out.bugs_min = number();
     } else {
@@ -195,7 +207,7 @@ int main(int argc, char** argv) {
   arguments how;
   if (!parse(argc, argv, how) || !choose_bug(how)) {
     std::fputs("usage: foreshift_sim [--seed N [--quiet]] [--first N] [--last N] [--step N]\n"
-               "                     [--hashes] [--stop] [--log]\n"
+               "                     [--hashes] [--stop] [--log] [--open SEED]...\n"
                "       foreshift_sim_bugs ... [--bug NAME | --every-bug [--bugs-min N]]\n",
                stderr);
     return 2;

@@ -196,6 +196,19 @@ TEST_CASE("a failed replica may be reopened, unless it is the only copy of somet
   CHECK(seen);
 }
 
+TEST_CASE("a failed replica is not given up while the others do not answer either") {
+  healthy_cell x;
+  x.rows["a"].failed = x.rows["b"].failed = "cannot sync";
+  int seen = 0;
+  for (auto& one : x.look())
+    if (one.check == "disks" && one.how == verdict::fail) {
+      ++seen;
+      CHECK_FALSE(one.cure);
+      CHECK(mentions(one, "the only copy in reach"));
+    }
+  CHECK(seen == 2);
+}
+
 TEST_CASE("epochs: a host that has seen more than the store gave out") {
   healthy_cell x;
   x.rows["b"].fence_epoch = 4;

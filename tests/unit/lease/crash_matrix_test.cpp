@@ -53,23 +53,6 @@ void b_away(fake_cell& cell) {
   written_at_a(cell);
   cell.hosts.at("b").up = false;
 }
-/// b was left out, missed writes, and is there again.
-void b_back(fake_cell& cell) {
-  b_away(cell);
-  REQUIRE_FALSE(cell.lose("b")->why);
-  write_all(cell, 2);
-  cell.hosts.at("b").up = true;
-}
-/// c keeps what neither map nor move names.
-void c_littered(fake_cell& cell) {
-  written_at_a(cell);
-  for (std::uint32_t e = 0; e < cell.shape.extents(); ++e)
-    if (!cell.facts().placement.holds("c", e)) {
-      cell.hosts.at("c").data[e] = 9;
-      cell.hosts.at("c").replicas.insert(e);
-    }
-}
-
 const std::vector<operation>& operations() {
   static const std::vector<std::string> change{"read",         "store lease",  "PlaneConfigure",
                                                "PlanePrepare", "PlaneStandby", "PlaneTakeover",
@@ -103,18 +86,6 @@ const std::vector<operation>& operations() {
        [](auto& c) { return c.lose("b"); },
        {"read", "PlaneWatch", "store placement", "PlaneAdopt"},
        2},
-      {"resync",
-       b_back,
-       [](auto& c) { return c.resync("b"); },
-       {"read", "store move", "PlaneConfigure", "PlaneAdopt", "PlaneStage", "PlaneMirror",
-        "PlaneChangedGet", "AgentMove", "PlaneVerify", "read", "store move placement", "read",
-        "PlaneCommit", "read", "PlaneAdopt", "PlaneMirror", "read", "store move"},
-       2},
-      {"sweep",
-       c_littered,
-       [](auto& c) { return c.sweep("c"); },
-       {"read", "PlaneInventoryGet", "read", "PlaneRetire"},
-       2},
   };
   return all;
 }
@@ -138,10 +109,7 @@ std::string verb(const door::envelope& x) {
          || names<PlaneMirror>(x, "PlaneMirror", out) || names<AgentMove>(x, "AgentMove", out)
          || names<PlaneVerify>(x, "PlaneVerify", out) || names<PlaneDigest>(x, "PlaneDigest", out)
          || names<PlaneCommit>(x, "PlaneCommit", out) || names<PlaneAdopt>(x, "PlaneAdopt", out)
-         || names<PlaneRetire>(x, "PlaneRetire", out) || names<PlaneWatch>(x, "PlaneWatch", out)
-         || names<PlaneUnwatch>(x, "PlaneUnwatch", out)
-         || names<PlaneChangedGet>(x, "PlaneChangedGet", out)
-         || names<PlaneInventoryGet>(x, "PlaneInventoryGet", out));
+         || names<PlaneRetire>(x, "PlaneRetire", out) || names<PlaneWatch>(x, "PlaneWatch", out));
   return out;
 }
 

@@ -5,7 +5,6 @@
 #include "core/lease/loss_machine.hpp"
 #include "core/lease/move_machine.hpp"
 #include "core/lease/retire_machine.hpp"
-#include "core/lease/sweep_machine.hpp"
 #include "tests/support/shapes.hpp"
 #include "tests/unit/lease/fake_hosts.hpp"
 #include "tests/unit/lease/fake_store.hpp"
@@ -130,7 +129,7 @@ public:
         lease::flip_machine again{request};
         (void)drive(again);
       } else {
-        clear_orphans(now);
+        sweep(now);
         return;
       }
     }
@@ -191,11 +190,6 @@ public:
     return drive(uut);
   }
 
-  std::optional<lease::finish> sweep(const std::string& host) {
-    lease::sweep_machine uut{{shape.id, host}};
-    return drive(uut);
-  }
-
   /// What the coordinator does when the primary complains of `host`.
   std::optional<lease::finish> lose(std::string host) {
     lease::loss_machine uut{{shape.id, std::move(host), facts().lease.held_epoch}};
@@ -245,7 +239,7 @@ private:
   }
 
   /// Orphans the heartbeats reveal: staged copies of no known move, gateways of no lease.
-  void clear_orphans(const lease::volume_facts& now) {
+  void sweep(const lease::volume_facts& now) {
     for (auto& [name, host] : hosts.all()) {
       host.staged.clear();
       if (name != now.lease.holder && host.state != schema::LeaseState::NONE)

@@ -23,6 +23,11 @@ struct littered_cell : fake_cell {
     }
   }
 
+  std::optional<lease::finish> sweep(const std::string& host) {
+    lease::sweep_machine uut{{shape.id, host}};
+    return drive(uut);
+  }
+
   std::vector<std::uint32_t> orphans;
 };
 
