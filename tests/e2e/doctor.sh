@@ -48,6 +48,11 @@ done
 expect_exit 1 fs doctor
 grep -qE "^fail +disks +host host-b .*has failed: cannot sync" "$CLUSTER/out" ||
   fail "no word of it"
+# The records of its extents could not be synced either, and that database starts again only with
+# its process.
+plane_kill host-b
+same_failure() { fs doctor | grep -qE "^fail +disks +host host-b .*has failed: cannot sync"; }
+wait_until 30 same_failure
 expect_exit 0 fs doctor --repair
 grep -q "repaired: emptied and taken into use again" "$CLUSTER/out" || fail "it is not repaired"
 wait_until 60 healthy
