@@ -225,6 +225,9 @@ struct PlaneVolume {
   corruptExtents @20 :List(UInt32);      # found here by scrubbing, not repaired yet; the first 64
   failed    @21 :Text;                   # why this host's replica answers nothing; empty: it does
   watches   @22 :List(UInt64);           # map versions since which changes are noted here
+  doubt     @23 :UInt64;
+    # not 0: this host's machine has restarted since it changed the volume, and its replica, which
+    # may lack writes that were not synced, answers nothing until PlaneTrust with this number
 }
 
 struct PlaneClient {
@@ -338,6 +341,14 @@ struct PlaneReopen {
   # -> Done. At a host whose replica has failed, once the map leaves it out: frees what it has of
   # the volume, which is not trusted any more, and takes requests again. Refused unless it failed.
   volume @0 :UInt64;
+}
+
+struct PlaneTrust {
+  # -> Done. At a host that doubts its replica: whatever other hosts have of it too is left out of
+  # the map, so what it has may be served (and the rest be brought back). Idempotent; refused when
+  # its machine has restarted once more.
+  volume @0 :UInt64;
+  doubt  @1 :UInt64;
 }
 
 struct PlaneVouch {

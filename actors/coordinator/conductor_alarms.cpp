@@ -17,6 +17,11 @@ void conductor_state::alarm(const host_ptr& former, const host_entry& now) {
       note("error", subject,
            fmt::format("its replica at host {} has failed: {}", now.address.name,
                        row.getFailed().cStr()));
+    if (row.getDoubt() != 0 && before.getDoubt() != row.getDoubt())
+      note("warning", subject,
+           fmt::format("host {} restarted and may lack writes that were not synced; its replica is "
+                       "compared with the others",
+                       now.address.name));
     auto repaired = row.getRepaired();
     auto earlier = before.getRepaired();
     if (known && repaired > earlier)

@@ -105,7 +105,9 @@ void conductor_state::check_row(const host_entry& host, schema::PlaneVolume::Rea
     if (!running && !facts.moves.contains(move))
       tell(where, lease::abort_staged(row.getId(), move));
   }
-  if (row.getExtentsPresent() > 0)
+  if (row.getDoubt() != 0)
+    settle_doubt(where, row);
+  else if (row.getExtentsPresent() > 0)
     sweep(where, row.getId());
 }
 

@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 // The conductor's part in repair: leaving hosts out, bringing their replicas back or elsewhere.
 #include "actors/coordinator/conductor.hpp"
+#include "core/base/log.hpp"
 #include "core/lease/loss_machine.hpp"
 #include "core/lease/requests.hpp"
 #include "core/volume/roaring_codec.hpp"
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <limits>
 
 namespace foreshift::control {
@@ -26,19 +28,41 @@ caf::result<finish_ptr> conductor_state::lose(const loss_order& x) {
     return to_caf(fault{errc::not_found, fmt::format("no volume with id {}", x.volume)});
   if (flipping(x.volume))
     return to_caf(fault{errc::busy, "the lease is changing hands"});
+  auto reply = self_->make_response_promise<finish_ptr>();
+  lose_replica(x, [reply](finish_ptr how) mutable { reply.deliver(how); });
+  return reply;
+}
+
+void conductor_state::lose_replica(const loss_order& x, std::function<void(finish_ptr)> then) {
   cancel_runs(x.volume, [&](const run& y) {
     return y.kind == run_kind::retire || y.kind == run_kind::sweep
            || (y.kind == run_kind::move && (y.from == x.host || y.to == x.host));
   });
-  auto reply = self_->make_response_promise<finish_ptr>();
   run made;
   made.kind = run_kind::loss;
   made.volume = x.volume;
   made.from = x.host;
-  made.then = [reply](finish_ptr how) mutable { reply.deliver(how); };
-  lease::loss_request request{x.volume, x.host, x.epoch};
+  made.then = std::move(then);
+  lease::loss_request request{x.volume, x.host, x.epoch, x.doubt};
   launch(open_run(std::move(made), std::make_unique<lease::loss_machine>(std::move(request))));
-  return reply;
+}
+
+/// A host that restarted gives up what another host in reach has too, and goes on with the rest.
+void conductor_state::settle_doubt(const std::string& host, schema::PlaneVolume::Reader row) {
+  auto& volume = *volumes_.at(row.getId());
+  if (!lease::others_have(volume.facts.placement, host, places()))
+    return;
+  bool running = std::any_of(runs_.begin(), runs_.end(), [&](auto& x) {
+    return x.second.kind == run_kind::loss && x.second.volume == volume.id();
+  });
+  if (running)
+    return;
+  lose_replica({volume.id(), host, 0, row.getDoubt()},
+               [host, name = volume.name()](const finish_ptr& how) {
+                 if (how->why)
+                   slog::info("host {} doubts its replica of volume {} still: {}", host, name,
+                              to_string(*how->why));
+               });
 }
 
 lease::replica_hosts conductor_state::places() const {

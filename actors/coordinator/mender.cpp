@@ -41,6 +41,9 @@ mender_actor::behavior_type mender_state::make_behavior() {
 /// Only the primary's word counts: a host that the coordinator does not hear of may serve well.
 ack mender_state::suspected(const packet<schema::ReplicasSuspected>& x) {
   std::string reporter = x.read().getReporter().cStr();
+  std::map<std::uint64_t, std::set<std::string>> together;
+  for (auto suspect : x.read().getSuspects())
+    together[suspect.getVolume()].insert(suspect.getHost().cStr());
   for (auto suspect : x.read().getSuspects()) {
     auto at = volumes_.find(suspect.getVolume());
     if (at == volumes_.end())
@@ -48,25 +51,31 @@ ack mender_state::suspected(const packet<schema::ReplicasSuspected>& x) {
     auto& lease = at->second->facts.lease;
     // A flip under way goes first; the complaint comes again.
     if (lease.holder == reporter && lease.held_epoch == suspect.getEpoch()
-        && lease.prepared.id == 0)
-      decide(*at->second, suspect.getHost().cStr(), suspect.getReason().cStr());
+        && lease.prepared.id == 0) {
+      const auto& all = together[suspect.getVolume()];
+      decide(*at->second, suspect.getHost().cStr(), {all.begin(), all.end()},
+             suspect.getReason().cStr());
+    }
   }
   publish();
   return ack{};
 }
 
+/// What only suspects have is taken from none of them: which of them comes back first, and with
+/// everything, nobody knows.
 void mender_state::decide(const volume_entry& volume, const std::string& host,
-                          const std::string& reason) {
+                          const host_set& suspects, const std::string& reason) {
   place here{volume.id(), host};
   if (deciding_.contains(here))
     return;
-  auto only = lease::held_only_by(volume.facts.placement, {host}).cardinality();
+  auto& map = volume.facts.placement;
+  auto only = (lease::held_only_by(map, suspects) & map.in_sync(host)).cardinality();
   if (only > 0) {
     bool fresh = !waits_.contains(here);
     waits_[here] = {only, reason, clock_.monotonic_ns()};
     if (fresh)
       note("error", volume.id(),
-           fmt::format("writes wait for host {}, which has the only copy of {} extents: {}", host,
+           fmt::format("writes wait for host {}, without which nobody has {} extents: {}", host,
                        only, reason));
     return;
   }
@@ -126,7 +135,7 @@ void mender_state::publish() {
   for (auto& [at, x] : waits_)
     if (auto volume = volumes_.find(at.first); volume != volumes_.end())
       now.problems.push_back(
-          fmt::format("volume {}: writes wait for host {}, which has the only copy of {} extents: "
+          fmt::format("volume {}: writes wait for host {}, without which nobody has {} extents: "
                       "{}",
                       volume->second->name(), at.second, x.extents, x.reason));
   for (auto& [id, volume] : volumes_)

@@ -54,7 +54,8 @@ private:
 
   // mender.cpp: failing replicas
   ack suspected(const packet<schema::ReplicasSuspected>& x);
-  void decide(const volume_entry& volume, const std::string& host, const std::string& reason);
+  void decide(const volume_entry& volume, const std::string& host, const host_set& suspects,
+              const std::string& reason);
   void left_out(std::uint64_t volume, const std::string& host, const std::string& reason,
                 const lease::finish& how);
   void forget_waits();

@@ -161,6 +161,7 @@ struct loss_order {
   std::uint64_t volume = 0;
   std::string host;
   std::uint64_t epoch = 0; ///< Of the primary that waits; 0: an operator asked.
+  std::uint64_t doubt = 0; ///< The host's; see lease::loss_request.
 };
 /// What `host` keeps of the volume for no reason is freed now.
 struct sweep_order {

@@ -34,6 +34,9 @@ std::vector<std::string> damage_of(const std::string& host, schema::PlaneVolume:
   if (row.getFailed().size() > 0)
     out.push_back(fmt::format("volume {}: its replica at host {} has failed: {}", volume, host,
                               row.getFailed().cStr()));
+  if (row.getDoubt() != 0)
+    out.push_back(fmt::format("volume {}: host {} restarted, and its replica is not compared yet",
+                              volume, host));
   if (auto found = row.getCorruptExtents(); found.size() > 0)
     out.push_back(fmt::format("volume {}: {}{} extents corrupt at host {}, not repaired yet",
                               volume, found.size() == 64 ? "at least " : "", found.size(), host));

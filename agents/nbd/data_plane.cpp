@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
+#include <cstdlib>
 
 namespace foreshift {
 
@@ -112,7 +113,9 @@ slowdown_options data_plane_options::copies() const {
 result<std::unique_ptr<data_plane>> data_plane::open(const data_plane_options& options) {
   std::unique_ptr<data_plane> out{new data_plane};
   out->options_ = options;
-  auto store = extent_store::open({options.data, options.reserve});
+  // Ending is no worse than a crash, and the agent starts the next process.
+  auto end = [](const fault&) { std::_Exit(1); };
+  auto store = extent_store::open({options.data, options.reserve, nullptr, end});
   if (!store)
     return store.error();
   out->store_ = *std::move(store);

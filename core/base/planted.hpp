@@ -21,6 +21,9 @@ enum class bug {
   promote_without_waiting,  ///< A fence is answered while older requests are being served.
   recover_without_repair,   ///< A restarted primary forgets its torn writes.
   serve_unpromoted,         ///< A takeover goes on though a host has not promoted it.
+  ignore_restart,           ///< A host that lost its power trusts what it has.
+  serve_corrupt,            ///< A block is read though it does not match its checksum.
+  forgive_sync,             ///< A flush succeeds although fdatasync failed.
 };
 
 #ifdef FORESHIFT_BUGS

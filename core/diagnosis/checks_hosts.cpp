@@ -191,9 +191,15 @@ std::string check_disks(const evidence& x, notes& out) {
       else if (percent < free_warn_percent)
         out.add(verdict::warn, host_subject(name), room, "free space soon");
     }
-    for (auto row : host.plane->read().getVolumes())
+    for (auto row : host.plane->read().getVolumes()) {
       if (row.getFailed().size() > 0)
         judge_failed(x, host, row, out);
+      else if (row.getDoubt() != 0)
+        out.add(verdict::warn, host_subject(name),
+                fmt::format("it restarted and serves nothing of volume {} before that is compared",
+                            row.getName().cStr()),
+                "if it stays so, bring back the other hosts that have replicas of the volume");
+    }
   }
   return fmt::format("no failed replica, {} % free at least", least);
 }

@@ -71,14 +71,24 @@ result<void> extent_records::write(rocksdb::WriteBatch& batch, bool sync) {
   rocksdb::WriteOptions options;
   options.sync = sync;
   auto status = db_->Write(options, &batch);
-  // After a full disk RocksDB refuses writes until it is told to go on. All batches here are puts
-  // and erasures of whole records, so writing one twice is harmless.
-  if (!status.ok() && db_->Resume().ok())
+  // After a full disk RocksDB refuses writes until it is told to go on, which it can unless that
+  // hit its log. All batches here are puts and erasures of whole records, so writing one twice is
+  // harmless.
+  if (!status.ok() && to_fault(status).code == errc::no_space && db_->Resume().ok())
     status = db_->Write(options, &batch);
   if (!status.ok())
-    return to_fault(status);
+    return failed(status);
+  stuck_ = false;
   written_.fetch_add(1);
   return {};
+}
+
+fault extent_records::failed(const rocksdb::Status& status) {
+  auto why = to_fault(status);
+  stuck_ = true;
+  if ((why.code == errc::no_space || !broken_.exchange(true)) && on_broken)
+    on_broken(why);
+  return why;
 }
 
 result<void> extent_records::sync() {
@@ -86,8 +96,14 @@ result<void> extent_records::sync() {
   auto upto = written_.load();
   if (upto == synced_)
     return {};
+  // RocksDB must not be asked to sync a log that it could not write.
+  if (stuck_) {
+    if (auto status = db_->Resume(); !status.ok())
+      return failed(status);
+    stuck_ = false;
+  }
   if (auto status = db_->SyncWAL(); !status.ok())
-    return to_fault(status);
+    return failed(status);
   synced_ = upto;
   return {};
 }
@@ -217,6 +233,25 @@ result<void> extent_records::erase_failure(std::uint64_t volume) {
   return write(batch, true);
 }
 
+result<void> extent_records::put_boot(std::uint64_t volume, std::string_view boot) {
+  rocksdb::WriteBatch batch;
+  batch.Put(volume_key(volume, 'b'), slice(boot));
+  return write(batch, true);
+}
+
+result<std::string> extent_records::boot(std::uint64_t volume) const {
+  auto value = get(volume_key(volume, 'b'));
+  if (!value)
+    return value.error();
+  return value->value_or(std::string{});
+}
+
+result<void> extent_records::erase_boot(std::uint64_t volume) {
+  rocksdb::WriteBatch batch;
+  batch.Delete(volume_key(volume, 'b'));
+  return write(batch, true);
+}
+
 result<void> extent_records::erase_volume(std::uint64_t volume) {
   rocksdb::WriteBatch batch;
   batch.DeleteRange(extent_key(volume, 0), volume_key(volume, 'f'));
@@ -224,6 +259,7 @@ result<void> extent_records::erase_volume(std::uint64_t volume) {
   batch.Delete(volume_key(volume, 'l'));
   batch.DeleteRange(watch_key(volume, 0), volume_key(volume, 'x'));
   batch.Delete(volume_key(volume, 'x'));
+  batch.Delete(volume_key(volume, 'b'));
   return write(batch, true);
 }
 

@@ -19,6 +19,7 @@
 namespace rocksdb {
 class DB;
 class Env;
+class Status;
 class WriteBatch;
 } // namespace rocksdb
 
@@ -53,6 +54,12 @@ public:
   /// `env` null: RocksDB's own.
   static result<std::unique_ptr<extent_records>> open(const std::string& path,
                                                       rocksdb::Env* env = nullptr);
+
+  /// Told, on the thread that met it, that something could not be written or synced: from then on
+  /// the database refuses every write until it is opened anew. With `no_space` at each attempt, for
+  /// a full disk may get room again; else once, and what was written and not synced may be gone.
+  /// Set before others use this.
+  std::function<void(const fault& why)> on_broken;
   ~extent_records();
 
   // -- extents: unsynced one by one, synced as a batch
@@ -82,6 +89,9 @@ public:
   result<void> put_failure(std::uint64_t volume, std::string_view why);   ///< Synced.
   result<std::string> failure(std::uint64_t volume) const;                ///< Empty when none.
   result<void> erase_failure(std::uint64_t volume);                       ///< Synced.
+  result<void> put_boot(std::uint64_t volume, std::string_view boot);     ///< Synced.
+  result<std::string> boot(std::uint64_t volume) const;                   ///< Empty when none.
+  result<void> erase_boot(std::uint64_t volume);                          ///< Synced.
   result<void> erase_volume(std::uint64_t volume);                        ///< Synced.
 
   // -- extents changed while another host's replica was out, by the version that left it out:
@@ -104,12 +114,15 @@ private:
   explicit extent_records(std::unique_ptr<rocksdb::DB> db);
 
   result<void> write(rocksdb::WriteBatch& batch, bool sync);
+  fault failed(const rocksdb::Status& status);
   result<std::optional<std::string>> get(std::string_view key) const;
   using visitor = std::function<result<void>(std::string_view key, std::string_view value)>;
   result<void> each(std::string_view prefix, const visitor& visit) const;
 
   std::unique_ptr<rocksdb::DB> db_;
   std::atomic<std::uint64_t> written_{1}; ///< Batches written.
+  std::atomic<bool> broken_{false};
+  std::atomic<bool> stuck_{false}; ///< The last write failed.
   std::mutex sync_mutex_;
   std::uint64_t synced_ = 0; ///< `written_` at the last sync.
 };

@@ -7,6 +7,7 @@
 
 #include <map>
 #include <mutex>
+#include <optional>
 #include <shared_mutex>
 
 namespace foreshift {
@@ -21,6 +22,16 @@ result<disk_space> store_disk::space() const {
 
 namespace {
 
+/// What opening the database may take: its log becomes a table.
+constexpr std::uint64_t database_room_bytes = 8ull << 20;
+
+/// Of a directory's name; nothing for another one.
+std::optional<std::uint64_t> volume_of(const std::string& name) {
+  if (name.empty() || name.size() > 19 || name.find_first_not_of("0123456789") != std::string::npos)
+    return std::nullopt;
+  return std::stoull(name);
+}
+
 /// Frees the files of volumes that were forgotten by a process that died before it had removed
 /// them.
 result<void> remove_orphans(const store_disk& disk) {
@@ -28,20 +39,59 @@ result<void> remove_orphans(const store_disk& disk) {
   if (!names)
     return names.error();
   for (const auto& name : *names) {
-    if (name.empty() || name.size() > 19
-        || name.find_first_not_of("0123456789") != std::string::npos)
+    auto volume = volume_of(name);
+    if (!volume)
       continue;
-    auto volume = std::stoull(name);
-    auto layout = disk.records->layout(volume);
+    auto layout = disk.records->layout(*volume);
     if (!layout)
       return layout.error();
     if (*layout)
       continue;
-    slog::info("extent store removes files of a deleted volume path={}", disk.volume_path(volume));
+    slog::info("extent store removes files of a deleted volume path={}", disk.volume_path(*volume));
     if (auto ok = disk.io.remove_tree(disk.path + "/volumes/" + name); !ok)
       return ok;
   }
   return {};
+}
+
+/// Left by a process whose database failed: what it had not synced may be gone.
+std::string marker_of(const store_disk& disk) {
+  return disk.path + "/database-failed";
+}
+
+/// As well as it can be done on such a disk.
+void leave_marker(const store_disk& disk, const fault& why) {
+  auto file = disk.io.open(marker_of(disk), disk_io::open_mode::create);
+  auto left = file ? result<void>{} : result<void>{file.error()};
+  if (left)
+    left = (*file)->sync();
+  if (left)
+    left = disk.io.sync_directory(disk.path);
+  if (!left)
+    slog::error("that the database failed cannot be noted path={}: {}", disk.path,
+                left.error().detail);
+  slog::critical("the data plane's own database failed path={}: {}", disk.path, why.detail);
+}
+
+/// Makes every volume doubted that a process with a failed database had changed.
+result<void> heed_marker(const store_disk& disk) {
+  if (!disk.io.open(marker_of(disk), disk_io::open_mode::existing))
+    return {};
+  auto volumes = disk.io.list(disk.path + "/volumes");
+  if (!volumes)
+    return volumes.error();
+  for (const auto& name : *volumes) {
+    auto volume = volume_of(name);
+    if (!volume)
+      continue;
+    auto boot = disk.records->boot(*volume);
+    if (!boot)
+      return boot.error();
+    if (!boot->empty())
+      if (auto ok = disk.records->put_boot(*volume, *boot + ", when the database failed"); !ok)
+        return ok;
+  }
+  return disk.io.remove_tree(marker_of(disk));
 }
 
 class extent_store_impl final : public extent_store {
@@ -133,6 +183,16 @@ result<std::unique_ptr<extent_store>> extent_store::open(const extent_store_opti
   if (!records)
     return records.error();
   disk->records = std::move(*records);
+  disk->records->on_broken = [here = disk.get(), tell = options.on_broken](const fault& why) {
+    if (why.code != errc::no_space)
+      leave_marker(*here, why);
+    else if (auto now = here->io.space(here->path); !now || now->free_bytes < database_room_bytes)
+      return; // the next process could not open it either
+    if (tell)
+      tell(why);
+  };
+  if (auto ok = heed_marker(*disk); !ok)
+    return ok.error();
   if (auto ok = remove_orphans(*disk); !ok)
     return ok.error();
   return std::unique_ptr<extent_store>(std::make_unique<extent_store_impl>(std::move(disk)));

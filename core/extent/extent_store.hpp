@@ -26,6 +26,11 @@ struct extent_store_options {
   std::string path; ///< Directory; created 0700; one process at a time (flock).
   std::uint64_t reserve_bytes = 256ull << 20; ///< Kept free: staging a copy below it is `no_space`.
   disk_io* disk = nullptr; ///< Null: the machine's. Must outlive the store and its volumes.
+  /// Called, on any thread, when the store's own database failed a write or a sync (for a full disk
+  /// once there is room again): it takes no more of them, so the process had better end and start
+  /// again. Unless the disk was full, the next one doubts every volume that was changed. Null: the
+  /// store goes on refusing.
+  std::function<void(const fault& why)> on_broken{};
 };
 
 /// What a partition host must know of a volume to store extents of it.
@@ -189,6 +194,15 @@ public:
 
   /// Why this replica answers nothing but `storage`, over restarts; empty: it has not failed.
   virtual std::string failure() const = 0;
+
+  /// Not 0: the machine has restarted since the volume was changed here, and what was not synced
+  /// then may be gone. Until `trust`, over restarts of the process, the replica answers nothing but
+  /// `storage`. The number names this doubt.
+  virtual std::uint64_t doubt() const = 0;
+
+  /// Ends that doubt: every extent that this host may lack writes of is left out of the map, or no
+  /// other host has it. Idempotent; `refused` when the machine has restarted once more.
+  virtual result<void> trust(std::uint64_t doubt) = 0;
 
   /// Frees everything a failed replica has of the volume, which is not trusted any more, and takes
   /// requests again. The map must leave this host out. `precondition` unless it has failed.

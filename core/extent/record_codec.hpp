@@ -11,11 +11,11 @@
 namespace foreshift {
 
 /// Keys and values of `extent_records`. A key is 'v', the volume (8 bytes, big-endian, so that a
-/// volume's records lie together), then 'l' layout, 'f' fence, 'x' a failure (text), or 'e' and the
-/// extent (4 bytes, big-endian), or 'w' and the version of a watch (8 bytes, big-endian), alone or
-/// followed by an extent that was changed; records of others are 'k' and their key. A value is a
-/// format byte, then fields in little-endian order; decoding fails with `malformed` on anything
-/// else.
+/// volume's records lie together), then 'l' layout, 'f' fence, 'x' a failure (text), 'b' the start
+/// of the machine in which the volume was changed last (text), or 'e' and the extent (4 bytes,
+/// big-endian), or 'w' and the version of a watch (8 bytes, big-endian), alone or followed by an
+/// extent that was changed; records of others are 'k' and their key. A value is a format byte, then
+/// fields in little-endian order; decoding fails with `malformed` on anything else.
 std::string volume_key(std::uint64_t volume, char kind);
 std::string extent_key(std::uint64_t volume, std::uint32_t extent);
 std::string watch_key(std::uint64_t volume, std::uint64_t since);

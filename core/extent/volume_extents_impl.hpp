@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "core/extent/boot_note.hpp"
 #include "core/extent/fence_gate.hpp"
 #include "core/extent/intent_log.hpp"
 #include "core/extent/residency_table.hpp"
@@ -83,6 +84,8 @@ public:
   result<std::uint64_t> check(std::uint32_t extent) override;
   result<std::uint64_t> check_files() override;
   std::string failure() const override;
+  std::uint64_t doubt() const override { return boot_.doubt(); }
+  result<void> trust(std::uint64_t doubt) override;
   result<void> reopen() override;
   std::uint64_t bytes_present() const override;
   result<void> prepare(std::uint64_t epoch, std::string_view holder) override;
@@ -169,6 +172,7 @@ private:
   std::vector<std::atomic<segment_file*>> segments_;
   std::unique_ptr<intent_log> intents_;
   watch_notes notes_;
+  boot_note boot_;
   std::array<std::mutex, 128> stripes_;
 
   std::mutex segments_mutex_;

@@ -8,8 +8,12 @@
 namespace foreshift {
 
 result<void> volume_extents_impl::usable() const {
-  if (!failed_.load(std::memory_order_relaxed))
-    return {};
+  if (!failed_.load(std::memory_order_relaxed)) {
+    if (doubt() == 0)
+      return {};
+    return fault{errc::storage, "the machine has restarted, and what this host has of volume "
+                                    + std::to_string(layout_.id) + " may lack the last writes"};
+  }
   return fault{errc::storage, "the replica of volume " + std::to_string(layout_.id)
                                   + " on this host has failed: " + failure()};
 }
@@ -35,6 +39,15 @@ fault volume_extents_impl::fail(const fault& why) {
   return {errc::storage, why.detail};
 }
 
+result<void> volume_extents_impl::trust(std::uint64_t doubt) {
+  if (auto ok = alive(); !ok)
+    return ok;
+  if (auto ok = boot_.trust(doubt); !ok)
+    return ok;
+  slog::info("volume {} is served from this host again after its restart", layout_.id);
+  return {};
+}
+
 result<void> volume_extents_impl::reopen() {
   if (!failed_)
     return fault{errc::precondition,
@@ -56,6 +69,8 @@ result<void> volume_extents_impl::reopen() {
       segment->forgive();
   std::lock_guard lock(failure_mutex_);
   if (auto ok = disk_->records->erase_failure(layout_.id); !ok)
+    return ok;
+  if (auto ok = boot_.trust(doubt()); !ok) // nothing is left to doubt
     return ok;
   failure_.clear();
   failed_ = false;

@@ -78,16 +78,21 @@ result<void> volume_extents_impl::sync_segments() {
     return ok;
   for (auto& at : segments_)
     if (auto* segment = at.load(std::memory_order_acquire))
-      if (auto ok = segment->sync(); !ok)
+      if (auto ok = segment->sync(); !ok && !planted(bug::forgive_sync))
         return fail(ok.error());
-  if (auto ok = disk_->records->sync(); !ok)
-    return fail(ok.error());
+  auto synced = disk_->records->sync();
+  if (!synced && synced.error().code == errc::no_space) // nothing was dropped, only not written yet
+    return fault{errc::storage, synced.error().detail};
+  if (!synced)
+    return fail(synced.error());
   return {};
 }
 
 /// Whether this request may change this extent; makes the record of a home's first write.
 result<void> volume_extents_impl::admit_write(io_permit permit, const extent_part& part) {
   if (auto ok = usable(); !ok)
+    return ok;
+  if (auto ok = boot_.note(); !ok)
     return ok;
   auto state = state_of(part.extent);
   if (permit.move != 0)

@@ -135,6 +135,8 @@ result<std::uint64_t> volume_extents_impl::fill(std::uint64_t move, std::uint32_
     return ok.error();
   if (auto ok = usable(); !ok)
     return ok.error();
+  if (auto ok = boot_.note(); !ok)
+    return ok.error();
   auto space = disk_->space();
   if (!space)
     return space.error();

@@ -36,7 +36,7 @@ volume_extents_impl::volume_extents_impl(std::shared_ptr<store_disk> disk,
     : disk_(std::move(disk)), layout_(layout), directory_(disk_->volume_path(layout.id)),
       states_(count_extents(layout)),
       segments_((layout.size_bytes + segment_bytes - 1) / segment_bytes),
-      notes_(*disk_->records, layout.id, count_extents(layout)) {
+      notes_(*disk_->records, layout.id, count_extents(layout)), boot_(*disk_->records, layout.id) {
   // nop
 }
 
@@ -108,6 +108,15 @@ result<void> volume_extents_impl::load() {
   if (failed_)
     slog::error("volume {} is not served from this host, its replica has failed: {}", layout_.id,
                 failure_);
+  auto boot = disk_->io.boot_id();
+  if (!boot)
+    return boot.error();
+  if (auto ok = boot_.load(*boot); !ok)
+    return ok;
+  if (doubt() != 0)
+    slog::warn("volume {} is not served from this host yet: the machine has restarted since the "
+               "volume was changed here, and what was not synced may be gone",
+               layout_.id);
   auto fence = disk_->records->fence(layout_.id);
   if (!fence)
     return fence.error();

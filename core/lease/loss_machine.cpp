@@ -9,7 +9,7 @@ namespace foreshift::lease {
 
 namespace {
 
-constexpr int adopt_attempts = 3;
+constexpr int tell_attempts = 3;
 
 finish ended(std::optional<fault> why) {
   finish end;
@@ -26,17 +26,35 @@ script<finish> loss_machine::run() {
   facts_ = *std::move(seen);
   if (auto why = objection())
     co_return ended(*why);
+  auto done = co_await decide();
+  if (done)
+    done = co_await tell_primary();
+  if (done && request_.doubt != 0) {
+    auto told =
+        co_await insist(request_.host, trust(request_.volume, request_.doubt), tell_attempts);
+    if (!told)
+      done = told.error();
+  }
+  co_return ended(done ? std::nullopt : std::optional{done.error()});
+}
+
+script<result<void>> loss_machine::decide() {
+  if (request_.doubt != 0)
+    co_return co_await leave_out_shared(request_.host, *facts_);
   host_set one;
   one.push_back(request_.host);
-  auto done = co_await leave_out(std::move(one), *facts_);
-  if (!done)
-    co_return ended(done.error());
+  co_return co_await leave_out(std::move(one), *facts_);
+}
+
+script<result<void>> loss_machine::tell_primary() {
   if (facts_->lease.holder.empty())
-    co_return ended(std::nullopt);
-  auto told = co_await insist(facts_->lease.holder, adopt(*facts_, {}), adopt_attempts);
-  if (!adopted(told))
-    co_return ended(told.error());
-  co_return ended(std::nullopt);
+    co_return result<void>{};
+  auto told = co_await insist(facts_->lease.holder, adopt(*facts_, {}), tell_attempts);
+  // A holder that restarted with its machine serves by no map at all until it is promoted again.
+  bool idle = !told && told.error().code == errc::refused && request_.doubt != 0;
+  if (adopted(told) || idle)
+    co_return result<void>{};
+  co_return told.error();
 }
 
 std::optional<fault> loss_machine::objection() const {

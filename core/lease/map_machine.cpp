@@ -20,25 +20,38 @@ script<result<void>> map_machine::leave_out(host_set hosts, volume_facts& facts)
                     fmt::format("host {} has the only copy of {} extents of volume '{}'",
                                 fmt::join(hosts, " and "), only.cardinality(), facts.shape().name)};
   for (auto& host : hosts) {
-    auto done = co_await leave_out_one(host, facts);
+    auto done = co_await leave_out_one(host, facts, false);
     if (!done)
       co_return done;
   }
   co_return result<void>{};
 }
 
-script<result<void>> map_machine::leave_out_one(std::string host, volume_facts& facts) {
+script<result<void>> map_machine::leave_out_shared(std::string host, volume_facts& facts) {
+  co_return co_await leave_out_one(std::move(host), facts, true);
+}
+
+script<result<void>> map_machine::leave_out_one(std::string host, volume_facts& facts,
+                                                bool keep_only) {
   auto lease = facts.lease;
   for (int attempt = 1;; ++attempt) {
-    if (facts.placement.in_sync(host).isEmpty())
+    auto leaves = facts.placement.in_sync(host);
+    if (keep_only)
+      leaves -= held_only_by(facts.placement, {host});
+    if (leaves.isEmpty())
       co_return result<void>{};
-    auto next = facts.placement.with_lost(host);
+    auto next = keep_only ? result<placement_map>{facts.placement.with_lost_shared(host)}
+                          : facts.placement.with_lost(host);
     if (!next)
       co_return next.error();
     // Notes of an older absence go on; those that begin now must be complete from the start.
     bool fresh = next->lost().at(host).since == next->version();
-    if (fresh)
-      (void)co_await watch_at_others(*next, next->version(), true);
+    auto unsure = co_await prepare_others(*next, fresh);
+    if (!keep_only && !(held_only_by(*next, unsure) & leaves).isEmpty())
+      co_return fault{errc::precondition,
+                      fmt::format("without host {} nobody would be sure of what volume '{}' has: "
+                                  "host {} restarted or has failed",
+                                  host, facts.shape().name, fmt::join(unsure, " and "))};
     std::vector<compare> compares;
     compares.push_back({lease_key(lease.volume), facts.lease_revision});
     compares.push_back({placement_key(lease.volume), facts.placement_revision});
@@ -56,7 +69,7 @@ script<result<void>> map_machine::leave_out_one(std::string host, volume_facts& 
       if (facts.placement == *next)
         co_return result<void>{};
       if (fresh)
-        (void)co_await watch_at_others(*next, next->version(), false);
+        co_await end_watch(*next);
       if (!(facts.lease == lease))
         co_return fault{errc::busy, "another task changed the lease meanwhile"};
     }
@@ -66,13 +79,29 @@ script<result<void>> map_machine::leave_out_one(std::string host, volume_facts& 
   }
 }
 
-script<result<void>> map_machine::watch_at_others(const placement_map& next, std::uint64_t since,
-                                                  bool on) {
+script<host_set> map_machine::prepare_others(const placement_map& next, bool watching) {
   auto volume = next.shape().id;
+  auto hosts = next.hosts_in_sync();
+  std::vector<parcel> parcels;
+  for (auto& host : hosts)
+    parcels.push_back({host, plane_status(volume)});
+  for (auto& host : hosts)
+    if (watching)
+      parcels.push_back({host, watch(volume, next.version())});
+  auto all = co_await ask_all(std::move(parcels), send_timeout);
+  host_set unsure;
+  for (std::size_t i = 0; i < hosts.size(); ++i)
+    if (doubts(all[i], volume))
+      unsure.push_back(hosts[i]);
+  co_return unsure;
+}
+
+script<bool> map_machine::end_watch(const placement_map& next) {
   std::vector<parcel> parcels;
   for (auto& host : next.hosts_in_sync())
-    parcels.push_back({host, on ? watch(volume, since) : unwatch(volume, since)});
-  co_return co_await insist_all(std::move(parcels), 1);
+    parcels.push_back({host, unwatch(next.shape().id, next.version())});
+  (void)co_await insist_all(std::move(parcels), 1);
+  co_return true;
 }
 
 } // namespace foreshift::lease

@@ -112,6 +112,19 @@ result<repair_batch> next_elsewhere(const placement_map& map, const roaring::Roa
   return last;
 }
 
+bool others_have(const placement_map& map, const std::string& host, const replica_hosts& hosts) {
+  auto sets = replica_sets(map);
+  return std::all_of(sets.begin(), sets.end(), [&](const auto& x) {
+    const auto& holders = x.first;
+    auto up = [&](const std::string& name) {
+      auto at = hosts.find(name);
+      return name != host && at != hosts.end() && at->second.up;
+    };
+    return holders.size() < 2 || !contains(holders, host)
+           || std::any_of(holders.begin(), holders.end(), up);
+  });
+}
+
 roaring::Roaring spare_at(const placement_map& map, const std::string& host,
                           const roaring::Roaring& extents) {
   roaring::Roaring out;

@@ -49,6 +49,9 @@ result<repair_batch> next_elsewhere(const placement_map& map, const roaring::Roa
                                     const std::string& leaving, const roaring::Roaring& busy,
                                     const replica_hosts& hosts);
 
+/// Whether everything that `host` shares with other hosts has another one that is up.
+bool others_have(const placement_map& map, const std::string& host, const replica_hosts& hosts);
+
 /// Of `extents`, those that `host` may give up: enough others hold them in sync.
 roaring::Roaring spare_at(const placement_map& map, const std::string& host,
                           const roaring::Roaring& extents);

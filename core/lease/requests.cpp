@@ -158,6 +158,13 @@ door::envelope unwatch(std::uint64_t volume, std::uint64_t since) {
   });
 }
 
+door::envelope trust(std::uint64_t volume, std::uint64_t doubt) {
+  return build<schema::PlaneTrust>([&](auto out) {
+    out.setVolume(volume);
+    out.setDoubt(doubt);
+  });
+}
+
 door::envelope changed_get(std::uint64_t volume, std::uint64_t since) {
   return build<schema::PlaneChangedGet>([&](auto out) {
     out.setVolume(volume);
@@ -217,6 +224,16 @@ std::optional<roaring::Roaring> decode_changed(const result<door::envelope>& rep
   auto bytes = got->read().getExtents();
   auto noted = decode_roaring({bytes.begin(), bytes.size()}, shape.extents() - 1);
   return noted ? std::optional{*std::move(noted)} : std::nullopt;
+}
+
+bool doubts(const result<door::envelope>& status, std::uint64_t volume) {
+  auto got = as<schema::PlaneStatus>(status);
+  if (!got)
+    return false;
+  for (auto row : got->read().getVolumes())
+    if (row.getId() == volume && (row.getDoubt() != 0 || row.getFailed().size() > 0))
+      return true;
+  return false;
 }
 
 bool says_primary(const result<door::envelope>& status, std::uint64_t volume, std::uint64_t epoch) {

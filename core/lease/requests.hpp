@@ -39,6 +39,7 @@ door::envelope commit_staged(const move_record& move);
 door::envelope abort_staged(std::uint64_t volume, std::uint64_t move);
 door::envelope watch(std::uint64_t volume, std::uint64_t since);
 door::envelope unwatch(std::uint64_t volume, std::uint64_t since);
+door::envelope trust(std::uint64_t volume, std::uint64_t doubt);
 door::envelope changed_get(std::uint64_t volume, std::uint64_t since);
 door::envelope inventory_get(std::uint64_t volume);
 door::envelope retire(std::uint64_t volume, std::uint64_t version, extents_view extents);
@@ -51,6 +52,10 @@ std::optional<roaring::Roaring> decode_changed(const result<door::envelope>& rep
 inline bool adopted(const result<door::envelope>& what) {
   return what || what.error().code == errc::precondition;
 }
+
+/// Whether a PlaneStatus reply says that its host's replica of `volume` answers nothing: it has
+/// failed, or the machine restarted.
+bool doubts(const result<door::envelope>& status, std::uint64_t volume);
 
 /// Whether a PlaneStatus reply says that its host is primary of `volume` at `epoch`.
 bool says_primary(const result<door::envelope>& status, std::uint64_t volume, std::uint64_t epoch);

@@ -89,6 +89,9 @@ public:
   /// extents, when one would be left without a replica.
   result<placement_map> with_lost(std::string_view host) const;
 
+  /// The same of what others hold too; the rest stays.
+  placement_map with_lost_shared(std::string_view host) const;
+
   /// Next version, in which `extents` are not awaited back at `host`, because others hold them for
   /// good: what was lost of them is noted as retiring there.
   placement_map without_lost(std::string_view host, std::span<const std::uint32_t> extents) const;

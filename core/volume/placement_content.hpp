@@ -82,6 +82,12 @@ struct placement_map::content {
   /// Everything `host` holds in sync.
   roaring::Roaring in_sync(std::string_view host) const;
 
+  /// What `host` holds in sync, by the hosts that have it too; under the empty set what none has.
+  placement_parts::bitmaps without(std::string_view host) const;
+
+  /// From now on only those hold these extents, and `host` has lost them.
+  void lose(std::string_view host, const placement_parts::bitmaps& left);
+
   /// Forgets that `host` was lost once nothing of it is lost or retiring.
   void tidy_lost(std::string_view host);
 

@@ -42,15 +42,14 @@ void placement_map::content::tidy_lost(std::string_view host) {
     lost.erase(found);
 }
 
-result<placement_map> placement_map::with_lost(std::string_view host) const {
-  auto out = next();
-  auto mine = out.in_sync(host);
+/// Who would be left of what `host` holds in sync.
+bitmaps placement_map::content::without(std::string_view host) const {
   bitmaps left;
-  for (const auto& [hosts, extents] : out.exceptions)
+  for (const auto& [hosts, extents] : exceptions)
     if (contains(hosts, host))
       left[minus(hosts, host)] |= extents;
-  auto at_home = mine - all_with(out.exceptions, host);
-  out.each_partition([&](std::uint64_t first, std::uint64_t end, const host_set& home) {
+  auto at_home = in_sync(host) - all_with(exceptions, host);
+  each_partition([&](std::uint64_t first, std::uint64_t end, const host_set& home) {
     if (!contains(home, host))
       return;
     roaring::Roaring partition;
@@ -59,18 +58,39 @@ result<placement_map> placement_map::with_lost(std::string_view host) const {
     if (!partition.isEmpty())
       left[minus(home, host)] |= partition;
   });
+  return left;
+}
+
+void placement_map::content::lose(std::string_view host, const bitmaps& left) {
+  roaring::Roaring mine;
+  for (const auto& [hosts, extents] : left) {
+    place(extents, hosts);
+    mine |= extents;
+  }
+  if (mine.isEmpty())
+    return;
+  auto& gone = lost[std::string{host}];
+  if (gone.extents.isEmpty())
+    gone.since = version;
+  gone.extents |= mine;
+}
+
+result<placement_map> placement_map::with_lost(std::string_view host) const {
+  auto out = next();
+  auto left = out.without(host);
   if (auto only = left.find(host_set{}); only != left.end())
     return fault{errc::precondition, "host '" + std::string{host} + "' has the only copy of "
                                          + std::to_string(only->second.cardinality())
                                          + " extents of volume '" + shape().name + "'"};
-  for (const auto& [hosts, extents] : left)
-    out.place(extents, hosts);
-  if (!mine.isEmpty()) {
-    auto& lost = out.lost[std::string{host}];
-    if (lost.extents.isEmpty())
-      lost.since = out.version;
-    lost.extents |= mine;
-  }
+  out.lose(host, left);
+  return placement_map{std::make_shared<const content>(std::move(out))};
+}
+
+placement_map placement_map::with_lost_shared(std::string_view host) const {
+  auto out = next();
+  auto left = out.without(host);
+  left.erase(host_set{});
+  out.lose(host, left);
   return placement_map{std::make_shared<const content>(std::move(out))};
 }
 

@@ -114,17 +114,24 @@ result<void> plane::restore() {
   auto specs = records_.specs();
   if (!specs)
     return specs.error();
+  auto boot = (options_.disk ? *options_.disk : real_disk()).boot_id();
+  if (!boot)
+    return boot.error();
+  auto former = records_.boot();
+  if (!former)
+    return former.error();
+  bool restarted = !former->empty() && *former != *boot;
   for (const auto& spec : *specs) {
     auto built = build(decode_shape(spec.read()));
     if (!built)
       return built.error();
     volumes_[(*built)->shape.id] = *built;
     // One damaged record must not keep the other volumes away: this one waits to be attached again.
-    if (auto done = restore_lease(**built); !done)
+    if (auto done = restarted ? drop_lease(**built) : restore_lease(**built); !done)
       slog::error("volume {} does not resume host={}: {}", (*built)->shape.name, options_.host,
                   to_string(done.error()));
   }
-  return {};
+  return *former == *boot ? result<void>{} : records_.put_boot(*boot);
 }
 
 foreground_totals plane::foreground() const {
@@ -167,6 +174,24 @@ result<void> plane::restore_lease(plane_volume& volume) {
   slog::info("volume {} resumes host={} lease={}{}", volume.shape.name, options_.host,
              encode(*lease), recovering ? " after its interrupted writes are mended" : "");
   return {};
+}
+
+/// After a restart of the machine: which writes were in flight is not known any more, nor whether
+/// the lease was drained. Whoever is promoted next compares the replicas. The note of the new boot
+/// carries this one to the disk.
+result<void> plane::drop_lease(plane_volume& volume) {
+  auto id = volume.shape.id;
+  auto lease = records_.lease(id);
+  if (!lease)
+    return lease.error();
+  if (lease->state == LeaseState::NONE)
+    return {};
+  volume.gate->release(lease->epoch);
+  if (lease->state == LeaseState::DEACTIVATED)
+    return {};
+  slog::info("volume {} is not resumed host={} lease={}: the machine has restarted",
+             volume.shape.name, options_.host, encode(*lease));
+  return records_.put_lease(id, {LeaseState::DEACTIVATED, lease->epoch}, false);
 }
 
 result<std::shared_ptr<plane_volume>> plane::build(const volume_shape& shape) {

@@ -145,6 +145,7 @@ private:
                                         std::uint64_t fence);
   result<void> restore();
   result<void> restore_lease(plane_volume& volume);
+  result<void> drop_lease(plane_volume& volume);
   result<std::shared_ptr<plane_volume>> build(const volume_shape& shape);
   void mend();
   void keep_scrubbing();

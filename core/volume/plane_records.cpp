@@ -109,6 +109,17 @@ result<std::vector<packet<schema::HostAddress>>> plane_records::peers() const {
   return all<schema::HostAddress>("plane/peer/");
 }
 
+result<void> plane_records::put_boot(const std::string& boot) {
+  return store_.put("plane/boot", boot, true);
+}
+
+result<std::string> plane_records::boot() const {
+  auto rows = store_.list("plane/boot");
+  if (!rows)
+    return rows.error();
+  return rows->empty() ? std::string{} : rows->front().second;
+}
+
 result<void> plane_records::put_lease(std::uint64_t volume, const lease_record& lease, bool sync) {
   return store_.put(lease_key(volume), encode(lease), sync);
 }

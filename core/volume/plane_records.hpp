@@ -42,6 +42,10 @@ public:
   result<void> put_peer(const packet<schema::HostAddress>& peer);
   result<std::vector<packet<schema::HostAddress>>> peers() const;
 
+  /// The start of the machine that the last process was in; empty: none is known. `put` synced.
+  result<void> put_boot(const std::string& boot);
+  result<std::string> boot() const;
+
   result<void> put_lease(std::uint64_t volume, const lease_record& lease, bool sync);
   result<lease_record> lease(std::uint64_t volume) const;
 

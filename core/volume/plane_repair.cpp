@@ -49,6 +49,15 @@ plane_service::acknowledged plane_service::reopen(schema::PlaneReopen::Reader in
   return packet<schema::Done>{};
 }
 
+plane_service::acknowledged plane_service::trust(schema::PlaneTrust::Reader in) {
+  auto volume = plane_.find(in.getVolume());
+  if (!volume)
+    return volume.error();
+  if (auto done = (*volume)->extents->trust(in.getDoubt()); !done)
+    return done.error();
+  return packet<schema::Done>{};
+}
+
 void fill_scrub(plane& host, schema::ScrubState::Builder out) {
   constexpr const char* names[] = {"", "light", "full"};
   auto now = host.scrub().status();

@@ -76,6 +76,7 @@ void plane_service::routes() {
   on<schema::PlaneScrub>(quick_, false, &self::scrub);
   on<schema::PlaneRepair>(slow_, true, &self::repair);
   on<schema::PlaneReopen>(slow_, false, &self::reopen);
+  on<schema::PlaneTrust>(slow_, false, &self::trust);
 }
 
 void plane_service::handle(plane_door through, door::envelope request, const door::peer& from,

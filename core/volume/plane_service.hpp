@@ -107,6 +107,7 @@ private:
   acknowledged scrub(schema::PlaneScrub::Reader in);
   answered<schema::PlaneRepaired> repair(schema::PlaneRepair::Reader in);
   acknowledged reopen(schema::PlaneReopen::Reader in);
+  acknowledged trust(schema::PlaneTrust::Reader in);
 
   // plane_status.cpp
   answered<schema::PlaneStatus> status(schema::PlaneStatusGet::Reader in);

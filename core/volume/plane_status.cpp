@@ -43,6 +43,7 @@ void fill_volume(const plane_volume& volume, schema::PlaneVolume::Builder out) {
   out.setRepaired(gate.repaired());
   out.setLost(gate.lost());
   out.setFailed(extents.failure());
+  out.setDoubt(extents.doubt());
   auto watches = extents.watches();
   out.setWatches(kj::arrayPtr(watches.data(), watches.size()));
   auto corrupt = extents.corrupt_extents();

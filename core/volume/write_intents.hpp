@@ -74,7 +74,7 @@ private:
   record* records_;
   std::array<std::atomic<std::uint64_t>, slots / 64> taken_{}; ///< One bit a slot.
   std::mutex left_mutex_;
-  std::vector<std::uint32_t> left_; ///< Slots of a former process.
+  std::vector<std::uint32_t> left_;    ///< Slots of a former process.
   std::atomic<std::uint32_t> next_{0}; ///< Where the search for a slot begins, in words.
   std::atomic<std::uint32_t> used_{0};
 };

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 # The doctor: a healthy cell is healthy; a replica whose disk failed a sync, a host that is gone and
-# a port that nobody can reach are found; --repair brings the replica back with its data.
+# a port that nobody can reach are found; --repair brings the replica back with its data. A data
+# plane whose own database failed needs no doctor.
 source "$(dirname "$0")/lib.sh"
 requires fio fiu-ctrl
 cluster_begin
@@ -38,19 +39,14 @@ done
 
 note "a replica has failed"
 for pid in $(plane_pids host-b); do
-  fiu-ctrl -f "$CLUSTER/fiu" -c "enable name=posix/io/sync/fdatasync,failinfo=5" "$pid"
+  fiu-ctrl -f "$CLUSTER/fiu" -c "enable name=posix/io/sync/fdatasync,onetime,failinfo=5" "$pid"
 done
 write_all # its end waits until the replica that cannot sync is left out
 wait_until 30 failed_disk
-for pid in $(plane_pids host-b); do
-  fiu-ctrl -f "$CLUSTER/fiu" -c "disable name=posix/io/sync/fdatasync" "$pid"
-done
 expect_exit 1 fs doctor
 grep -qE "^fail +disks +host host-b .*has failed: cannot sync" "$CLUSTER/out" ||
   fail "no word of it"
-# The records of its extents could not be synced either, and that database starts again only with
-# its process.
-plane_kill host-b
+plane_kill host-b # which does not make it better
 same_failure() { fs doctor | grep -qE "^fail +disks +host host-b .*has failed: cannot sync"; }
 wait_until 30 same_failure
 expect_exit 0 fs doctor --repair
@@ -63,6 +59,21 @@ grep -q "doctor --repair: its replica of volume vm1 has failed" "$CLUSTER/out" |
 note "its data is whole"
 expect_exit 0 fs flip vm1 --to host-b
 fio_nbd "$(uri host-b vm1)" --rw=write --bs=1M --size=64M --verify=crc32c --verify_only
+
+note "a data plane whose own database cannot sync ends, and its host comes back by itself"
+before=$(plane_pids host-c)
+for pid in $before; do
+  fiu-ctrl -f "$CLUSTER/fiu" -c "enable name=posix/io/sync/fdatasync,failinfo=5" "$pid"
+done
+fio_nbd "$(uri host-b vm1)" --rw=write --bs=1M --size=64M --verify=crc32c --do_verify=0 \
+  --end_fsync=1 || fail "writing"
+other_plane() { [[ -n $(plane_pids host-c) && $(plane_pids host-c) != "$before" ]]; }
+wait_until 30 other_plane
+wait_until 60 healthy
+expect_exit 0 fs doctor
+expect_exit 0 fs flip vm1 --to host-c
+fio_nbd "$(uri host-c vm1)" --rw=write --bs=1M --size=64M --verify=crc32c --verify_only
+expect_exit 0 fs flip vm1 --to host-b
 
 note "a host is gone"
 agent_kill host-c

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // What must hold once a scenario has come to rest.
+#include "tests/sim/counts.hpp"
 #include "tests/sim/scenario.hpp"
 #include "tests/sim/watch.hpp"
 
@@ -21,6 +22,7 @@ void scenario::check_replicas(const volume_shape& shape, const placement_map& ma
       if (auto ok = (*volume)->extents->read_verified(at, into); !ok)
         violated("I6", "extent " + std::to_string(extent) + " at host " + host
                            + " cannot be read: " + to_string(ok.error()));
+      counts::add(count::replicas_compared);
       auto same = std::mismatch(first.begin(), first.end(), other.begin());
       if (compare && same.first != first.end())
         violated("I3", "extent " + std::to_string(extent) + " differs at hosts "
@@ -49,6 +51,7 @@ void scenario::check_sealed(const lease::lease_record& lease) const {
 /// What was flushed survives a failure of everybody's power at once.
 void scenario::lose_all_power() {
   kernel::trace("the whole site goes dark");
+  counts::add(count::site_power_losses);
   coordinator_->kill();
   for (auto& x : machines_)
     x->lose_power();
@@ -78,11 +81,7 @@ void scenario::final_checks() {
   look();
   if (plan_.calm && guests_->counts().faults > 0)
     violated("calm", std::to_string(guests_->counts().faults) + " requests failed without a fault");
-  auto verdict = guests_->check();
-  if (!verdict)
-    violated("history", to_string(verdict.error()));
-  if (verdict->first)
-    violated("I3/I4", history::describe(*verdict->first));
+  check_history(*guests_);
   auto& done = guests_->counts();
   kernel::trace("clean: " + std::to_string(done.reads) + " reads, " + std::to_string(done.writes)
                 + " writes, " + std::to_string(done.failures) + " failures, switches "

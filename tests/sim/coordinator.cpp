@@ -19,15 +19,6 @@ constexpr unsigned extents_per_pull = 4; ///< As the agent's mover.
 
 } // namespace
 
-struct coordinator::memory {
-  std::unique_ptr<store> keeper;
-  std::unique_ptr<door::io_thread> io;
-  std::map<std::string, std::unique_ptr<door::client>> doors;
-  std::vector<std::shared_ptr<run>> runs;
-  std::shared_ptr<run> section; ///< Between a map's commit and its adoption.
-  std::map<std::uint64_t, int> misses;
-};
-
 coordinator::coordinator(ledger& records, std::vector<std::string> hosts)
     : records_(records), hosts_(std::move(hosts)) {}
 
@@ -93,6 +84,19 @@ bool coordinator::busy(std::uint64_t volume, bool flips) const {
   });
 }
 
+bool coordinator::losing(std::uint64_t volume) const {
+  return std::any_of(memory_->runs.begin(), memory_->runs.end(),
+                     [&](const auto& x) { return x->volume == volume && x->loses && !x->over; });
+}
+
+void coordinator::cancel_moves(std::uint64_t volume) {
+  for (const auto& x : memory_->runs)
+    if (x->volume == volume && !x->flips && !x->loses) {
+      x->inbox.push_back(lease::cancel{});
+      kernel::wake(x.get());
+    }
+}
+
 lease::finish coordinator::drive(const std::shared_ptr<run>& x) {
   memory_->runs.push_back(x);
   x->inbox.push_back(lease::started{});
@@ -119,8 +123,10 @@ lease::finish coordinator::drive(const std::shared_ptr<run>& x) {
         x->over = true;
         if (memory_->section == x)
           memory_->section = nullptr;
-        kernel::trace(std::string{x->flips ? "flip" : "move"} + " ended"
-                      + (end->why ? ": " + to_string(*end->why) : ""));
+        kernel::trace(std::string{x->flips   ? "flip"
+                                  : x->loses ? "loss"
+                                             : "move"}
+                      + " ended" + (end->why ? ": " + to_string(*end->why) : ""));
         std::erase(memory_->runs, x);
         kernel::wake(memory_.get());
         return *end;
@@ -177,11 +183,7 @@ void coordinator::pull(const std::shared_ptr<run>& x, const lease::send& what) {
 
 lease::input coordinator::load(const std::shared_ptr<run>& x, const lease::load& what) {
   if (what.kind == lease::load_kind::settle) {
-    for (const auto& other : memory_->runs)
-      if (other->volume == x->volume && !other->flips) {
-        other->inbox.push_back(lease::cancel{});
-        kernel::wake(other.get());
-      }
+    cancel_moves(x->volume);
     while (busy(x->volume, false))
       kernel::block(memory_.get());
   } else if (what.kind == lease::load_kind::enter) {
@@ -212,7 +214,8 @@ lease::finish coordinator::flip(std::uint64_t volume, const std::string& to, boo
 }
 
 lease::finish coordinator::move(std::uint64_t volume, const std::string& from,
-                                const std::string& to, std::vector<std::uint32_t> extents) {
+                                const std::string& to, std::vector<std::uint32_t> extents,
+                                bool resync) {
   lease::finish refused;
   refused.why = fault{errc::busy, "the lease is changing hands"};
   if (busy(volume, true))
@@ -223,6 +226,7 @@ lease::finish coordinator::move(std::uint64_t volume, const std::string& from,
   request.source = from;
   request.destination = to;
   request.extents = std::move(extents);
+  request.resync = resync;
   auto x = std::make_shared<run>();
   x->move = request.id;
   x->volume = volume;

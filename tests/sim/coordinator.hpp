@@ -3,14 +3,18 @@
 
 #include "core/door/door.hpp"
 #include "core/lease/flip_machine.hpp"
+#include "core/lease/loss_machine.hpp"
 #include "core/lease/move_machine.hpp"
 #include "core/lease/retire_machine.hpp"
+#include "schemas/plane.capnp.h"
 #include "tests/sim/ledger.hpp"
 
 #include <deque>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace foreshift::sim {
@@ -30,22 +34,37 @@ public:
   /// Call these on a thread of its process; each returns how the run ended.
   lease::finish flip(std::uint64_t volume, const std::string& to, bool forced);
   lease::finish move(std::uint64_t volume, const std::string& from, const std::string& to,
-                     std::vector<std::uint32_t> extents);
+                     std::vector<std::uint32_t> extents, bool resync = false);
   lease::finish retire(std::uint64_t volume, const std::string& host,
                        std::vector<std::uint32_t> extents);
   result<void> create(const volume_shape& shape);
+  result<void> erase(std::uint64_t volume);
 
 private:
   struct run {
     std::unique_ptr<lease::machine> what;
     std::uint64_t volume = 0;
     bool flips = false;
+    bool loses = false;
     std::uint64_t move = 0;
     std::deque<lease::input> inbox;
     bool over = false;
   };
   static constexpr int misses_max = 3;
-  struct memory; ///< What a killed process loses.
+  /// What a killed process loses.
+  struct memory {
+    std::unique_ptr<store> keeper;
+    std::unique_ptr<door::io_thread> io;
+    std::map<std::string, std::unique_ptr<door::client>> doors;
+    std::vector<std::shared_ptr<run>> runs;
+    std::shared_ptr<run> section; ///< Between a map's commit and its adoption.
+    std::map<std::uint64_t, int> misses;
+    std::set<std::string> up; ///< Hosts whose data plane answered last.
+    /// By volume and host: the map version that left it out, and when that was seen.
+    std::map<std::pair<std::uint64_t, std::string>, std::pair<std::uint64_t, std::int64_t>>
+        lost_since;
+    std::set<std::uint64_t> returning; ///< Volumes with a batch of a lost host's under way.
+  };
 
   lease::finish drive(const std::shared_ptr<run>& x);
   void perform(const std::shared_ptr<run>& x, const lease::send& what);
@@ -53,6 +72,13 @@ private:
   lease::input load(const std::shared_ptr<run>& x, const lease::load& what);
   result<lease::volume_facts> facts(std::uint64_t volume) const;
   bool busy(std::uint64_t volume, bool flips) const;
+  bool losing(std::uint64_t volume) const;
+  void cancel_moves(std::uint64_t volume);
+  void lose(const lease::loss_request& what, const char* why);
+  void hear(std::uint64_t volume, const std::string& host, schema::PlaneVolume::Reader row);
+  void hear_suspects(const std::string& reporter);
+  void bring_back(const lease::volume_facts& now);
+  void forget_erased();
   void heal_for_ever();
   void heal(const lease::volume_facts& now);
   void inspect(const lease::volume_facts& now);

@@ -54,8 +54,12 @@ public:
 
   using rocksdb::WritableFile::Append;
   Status Append(const Slice& x) override {
-    if (disk_.faults.full)
+    if (disk_.faults.full) {
+      disk_.note_fault(count::writes_refused, "database");
       return Status::NoSpace();
+    }
+    if (disk_.fails(disk_.faults.write_fails, count::writes_failed, "database"))
+      return Status::IOError("write");
     node_->write(node_->size, bytes_of(x));
     return Status::OK();
   }
@@ -68,8 +72,7 @@ public:
   Status Flush() override { return Status::OK(); }
   Status Sync() override {
     kernel::sleep(static_cast<std::int64_t>(kernel::random(sync_ns_max)));
-    if (disk_.faults.sync_fails > 0 && kernel::chance(disk_.faults.sync_fails)) {
-      kernel::trace("fsync fails in the database");
+    if (disk_.fails(disk_.faults.sync_fails, count::syncs_failed, "database")) {
       node_->forget_unsynced();
       return Status::IOError("sync");
     }

@@ -24,6 +24,8 @@ public:
       : disk_(disk), node_(std::move(node)), path_(std::move(path)) {}
 
   result<std::size_t> read(std::uint64_t offset, std::span<std::byte> out) const override {
+    if (disk_.fails(disk_.faults.read_fails, count::reads_failed, path_))
+      return os_fault(EIO, "read", path_);
     if (offset >= node_->size)
       return std::size_t{0};
     auto n = std::min<std::uint64_t>(out.size(), node_->size - offset);
@@ -39,6 +41,8 @@ public:
   result<std::size_t> write(std::uint64_t offset, std::span<const std::byte> in) override {
     if (auto ok = room(offset, in.size()); !ok)
       return ok.error();
+    if (disk_.fails(disk_.faults.write_fails, count::writes_failed, path_))
+      return os_fault(EIO, "write", path_);
     // A write is not atomic: others see its pages appear one by one.
     auto n = std::min<std::uint64_t>(in.size(), page - offset % page);
     kernel::sleep(static_cast<std::int64_t>(kernel::random(write_ns)));
@@ -48,8 +52,7 @@ public:
 
   result<void> sync() override {
     kernel::sleep(static_cast<std::int64_t>(kernel::random(sync_ns_max)));
-    if (disk_.faults.sync_fails > 0 && kernel::chance(disk_.faults.sync_fails)) {
-      kernel::trace("fdatasync fails " + path_);
+    if (disk_.fails(disk_.faults.sync_fails, count::syncs_failed, path_)) {
       node_->forget_unsynced();
       return os_fault(EIO, "sync", path_);
     }
@@ -105,8 +108,10 @@ private:
     std::uint64_t fresh = 0;
     for (auto p = offset / page; p * page < offset + length; ++p)
       fresh += node_->pages.contains(p) ? 0 : page;
-    if (fresh > 0 && !disk_.room_for(fresh))
+    if (fresh > 0 && !disk_.room_for(fresh)) {
+      disk_.note_fault(count::writes_refused, path_);
       return os_fault(ENOSPC, "write", path_);
+    }
     return {};
   }
 
@@ -184,6 +189,17 @@ void inode::lose_power() {
   mapped = false;
 }
 
+void inode::rot(std::uint64_t offset) {
+  auto at = offset / sector * sector;
+  if (kernel::chance(0.7))
+    data_[offset] ^= static_cast<std::byte>(1u << kernel::random(8));
+  else
+    for (auto i = at; i < at + sector; ++i)
+      data_[i] = static_cast<std::byte>(kernel::random(256));
+  if (at + sector <= durable_.size())
+    std::memcpy(durable_.data() + at, data_ + at, sector);
+}
+
 sim_disk::sim_disk(std::uint64_t capacity_bytes)
     : capacity_(capacity_bytes), env_(make_database_env(*this)) {
   directories.insert("/");
@@ -207,8 +223,10 @@ result<std::unique_ptr<disk_file>> sim_disk::open(const std::string& path, open_
   if (at == files.end()) {
     if (how == open_mode::existing)
       return fault{errc::not_found, path + " is missing"};
-    if (faults.full)
+    if (faults.full) {
+      note_fault(count::writes_refused, path);
       return os_fault(ENOSPC, "create", path);
+    }
     at = files.emplace(path, std::make_shared<inode>()).first;
   }
   return std::unique_ptr<disk_file>{new sim_file{*this, at->second, path}};
@@ -272,16 +290,44 @@ void sim_disk::lose_power() {
   locks_.clear();
 }
 
-bool sim_disk::rot() {
-  std::vector<std::pair<inode*, std::uint64_t>> places;
+bool sim_disk::fails(double probability, count what, const std::string& path) {
+  if (!kernel::chance_or_no(probability))
+    return false;
+  note_fault(what, path);
+  return true;
+}
+
+void sim_disk::note_fault(count what, const std::string& path) {
+  counts::add(what);
+  failed_ns_ = kernel::now_ns();
+  kernel::trace(std::string{counts::name(what)} + ": " + path);
+}
+
+void sim_disk::sync_all() {
   for (auto& [path, node] : files)
-    if (path.ends_with(".extents"))
-      for (auto p : node->pages)
-        places.emplace_back(node.get(), p * page);
+    node->sync();
+}
+
+bool sim_disk::rot(const std::string& directory, std::uint32_t extent_bytes,
+                   const std::function<bool(std::uint32_t)>& may) {
+  auto data = files.find(directory + "/0000.extents");
+  auto sums = files.find(directory + "/0000.crc");
+  if (data == files.end() || sums == files.end())
+    return false;
+  std::vector<std::uint64_t> places;
+  for (auto p : data->second->pages)
+    if (may(static_cast<std::uint32_t>(p * page / extent_bytes)))
+      places.push_back(p);
   if (places.empty())
     return false;
-  auto [node, at] = places[kernel::random(places.size())];
-  node->data()[at + kernel::random(page)] ^= std::byte{1};
+  auto block = places[kernel::random(places.size())];
+  counts::add(count::bits_flipped);
+  kernel::trace("rot in block " + std::to_string(block) + " of " + directory);
+  // A checksum's sector holds those of many blocks: then only this one's bits change.
+  if (kernel::chance(0.7))
+    data->second->rot(block * page + kernel::random(page));
+  else
+    sums->second->data()[block * sizeof(std::uint32_t) + kernel::random(4)] ^= std::byte{4};
   return true;
 }
 

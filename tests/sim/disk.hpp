@@ -2,8 +2,10 @@
 #pragma once
 
 #include "core/extent/disk.hpp"
+#include "tests/sim/counts.hpp"
 #include "tests/sim/kernel.hpp"
 
+#include <functional>
 #include <map>
 #include <memory>
 #include <set>
@@ -14,8 +16,12 @@ namespace foreshift::sim {
 
 /// What a machine's disk does wrong. All off unless a scenario says so.
 struct disk_faults {
-  double sync_fails = 0; ///< Probability that an fdatasync fails, and forgets what it should sync.
-  bool full = false;     ///< Nothing can be allocated.
+  double sync_fails = 0;  ///< Probability that an fdatasync fails, and forgets what it should sync.
+  double write_fails = 0; ///< Probability that a write does.
+  double read_fails = 0;
+  bool full = false; ///< Nothing can be allocated.
+
+  bool any() const { return sync_fails > 0 || write_fails > 0 || read_fails > 0 || full; }
 };
 
 /// A file's contents now, and what of them would be there after power loss. Stays where it is in
@@ -39,6 +45,8 @@ public:
   void forget_unsynced(); ///< A failed fdatasync: the kernel drops the pages' dirty marks.
   /// Sectors that were not synced survive or not, one by one.
   void lose_power();
+  /// A sector at rest changes, by one bit or altogether.
+  void rot(std::uint64_t offset);
 
 private:
   std::byte* data_;
@@ -63,12 +71,21 @@ public:
 
   /// The machine goes dark and comes back: its processes must have been killed.
   void lose_power();
+  /// The machine had time to write everything back.
+  void sync_all();
   /// Locks of killed processes end.
   void release_locks() { locks_.clear(); }
-  /// Flips a bit of a random allocated page of a data file; false when there is none.
-  bool rot();
+  /// Damages what is at rest of one extent that has data: its data or its checksums, anywhere in
+  /// the blocks that are there; false when there is none. `may` says of which extents.
+  bool rot(const std::string& directory, std::uint32_t extent_bytes,
+           const std::function<bool(std::uint32_t extent)>& may);
 
   disk_faults faults;
+  /// Draws whether something fails, and notes it.
+  bool fails(double probability, count what, const std::string& path);
+  void note_fault(count what, const std::string& path);
+  /// When something last failed or was refused; long ago if never.
+  std::int64_t failed_ns() const { return failed_ns_; }
 
   // For the database's environment.
   std::map<std::string, std::shared_ptr<inode>> files;
@@ -79,6 +96,7 @@ public:
 private:
   const std::uint64_t capacity_;
   std::uint64_t boots_ = 1;
+  std::int64_t failed_ns_ = -3600 * second;
   std::map<std::string, process*> locks_;
   std::unique_ptr<rocksdb::Env> env_;
 };

@@ -2,6 +2,7 @@
 // Doors of the simulated world: these definitions stand in for those of core/door that need
 // sockets and kj's event loop; the interface and everything above it is the product's.
 #include "core/door/door.hpp"
+#include "tests/sim/counts.hpp"
 #include "tests/sim/network.hpp"
 
 #include <condition_variable>
@@ -147,8 +148,10 @@ public:
       server->take(request, send_back);
     };
     bool far = io->owner->host != at->second.owner->host;
-    if (far && net::faults().lost > 0 && kernel::chance(net::faults().lost))
+    if (far && kernel::chance_or_no(net::faults().lost)) {
+      counts::add(count::messages_lost);
       return kernel::trace("lost on its way to " + where);
+    }
     line->request.send(std::move(arrive), broken);
     watch(io->owner, at->second.owner, open, broken);
   }

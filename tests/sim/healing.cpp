@@ -37,6 +37,7 @@ void coordinator::heal_for_ever() {
         heal(*now);
         inspect(*now);
       }
+    forget_erased();
   }
 }
 
@@ -66,7 +67,13 @@ void coordinator::heal(const lease::volume_facts& now) {
   if (!now.placement.retiring().empty()) {
     x->what = std::make_unique<lease::retire_machine>(lease::retire_request{id, "", {}});
     begin(x);
+    return;
   }
+  if (!now.placement.lost().empty() && memory_->returning.insert(id).second)
+    kernel::spawn(process_, [this, now, id] {
+      bring_back(now);
+      memory_->returning.erase(id);
+    });
 }
 
 void coordinator::tell(const std::string& host, door::envelope request) {
@@ -80,12 +87,17 @@ void coordinator::inspect(const lease::volume_facts& before) {
     auto got = door_of(host).ask<schema::PlaneStatus>(
         packet<schema::PlaneStatusGet>::make([](auto) {}), 2s);
     auto now = facts(id);
+    if (got)
+      memory_->up.insert(host);
+    else
+      memory_->up.erase(host);
     if (!got || !now || busy(id, true) || now->lease.prepared.id != 0)
       continue;
     bool serves = false;
     for (auto row : got->read().getVolumes()) {
       if (row.getId() != id)
         continue;
+      hear(id, host, row);
       auto state = row.getState();
       bool primary = state == schema::LeaseState::PRIMARY;
       serves = primary && row.getEpoch() == now->lease.held_epoch;
@@ -97,6 +109,8 @@ void coordinator::inspect(const lease::volume_facts& before) {
         if (!now->moves.contains(move) && !busy(id, false))
           tell(host, lease::abort_staged(id, move));
     }
+    if (serves)
+      hear_suspects(host);
     if (now->lease.holder != host || serves) {
       if (now->lease.holder == host)
         misses_of(id) = 0;

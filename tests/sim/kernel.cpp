@@ -222,6 +222,10 @@ void set_preemption(double probability) {
   state->preemption = probability;
 }
 
+double preemption() {
+  return state->preemption;
+}
+
 process* make_process(std::string name, std::string host) {
   auto* x = new process{std::move(name), std::move(host)};
   state->processes.push_back(x);

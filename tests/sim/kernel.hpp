@@ -47,8 +47,24 @@ std::int64_t now_ns();
 /// Uniform below `bound` (which must not be 0); the run's one source of chance.
 std::uint64_t random(std::uint64_t bound);
 bool chance(double probability);
+/// The same, without drawing anything where the answer is no for sure.
+inline bool chance_or_no(double probability) {
+  return probability > 0 && chance(probability);
+}
 /// How eagerly threads are switched at points where they need not be: 0 to 1.
 void set_preemption(double probability);
+double preemption();
+/// As long as it lives, threads are switched only where they must be.
+class undisturbed {
+public:
+  undisturbed() : former_(preemption()) { set_preemption(0); }
+  undisturbed(const undisturbed&) = delete;
+  undisturbed& operator=(const undisturbed&) = delete;
+  ~undisturbed() { set_preemption(former_); }
+
+private:
+  const double former_;
+};
 
 process* make_process(std::string name, std::string host);
 process* current();

@@ -2,6 +2,7 @@
 #include "tests/sim/ledger.hpp"
 
 #include "core/store/request.hpp"
+#include "tests/sim/counts.hpp"
 #include "tests/sim/watch.hpp"
 
 #include <algorithm>
@@ -83,6 +84,8 @@ public:
       if (auto now = revision_of(wanted.key); now != wanted.revision)
         return compare_failed(wanted, now);
     bool unsure = machine_.ambiguous > 0 && kernel::chance(machine_.ambiguous);
+    if (unsure)
+      counts::add(count::unclear_transactions);
     bool applies = !unsure || kernel::chance(0.5);
     if (applies)
       apply(ops);

@@ -4,6 +4,7 @@
 #include "core/base/clock.hpp"
 #include "core/base/log.hpp"
 #include "core/volume/plane_service.hpp"
+#include "tests/sim/counts.hpp"
 #include "tests/sim/nbd.hpp"
 #include "tests/sim/watch.hpp"
 
@@ -12,6 +13,7 @@ namespace foreshift::sim {
 namespace {
 
 constexpr std::chrono::seconds hold{6};
+constexpr std::int64_t agent_pause_ns = 300 * ms;
 
 [[noreturn]] void stay() {
   int nobody = 0;
@@ -37,6 +39,38 @@ void machine::kill_plane() {
   disk.release_locks();
 }
 
+void machine::end_plane() {
+  auto* me = kernel::current();
+  kill_plane();
+  kernel::after(agent_pause_ns, [this, me] {
+    if (plane_process_ == me)
+      start_plane();
+  });
+  stay(); // never goes on: it is dead
+}
+
+void machine::scrub() {
+  if (plane() == nullptr)
+    return;
+  plane_->scrub().start(true);
+  plane_->wake_scrub();
+}
+
+std::string machine::trouble() const {
+  if (plane() == nullptr)
+    return "its data plane does not serve";
+  for (const auto& volume : plane_->volumes()) {
+    auto about = "its replica of volume " + volume->shape.name;
+    if (volume->extents->doubt() != 0)
+      return about + " is doubted";
+    if (auto why = volume->extents->failure(); !why.empty())
+      return about + " has failed: " + why;
+    if (!volume->extents->corrupt_extents().isEmpty())
+      return about + " is corrupt";
+  }
+  return {};
+}
+
 void machine::lose_power() {
   kill_plane();
   disk.lose_power();
@@ -45,11 +79,19 @@ void machine::lose_power() {
 
 /// As agents/nbd/data_plane.cpp; nothing of it is ever destroyed in order.
 void machine::run_plane() {
-  auto store = extent_store::open({"/data", 1u << 20, &disk});
-  if (!store) {
-    kernel::trace("data plane cannot start: " + to_string(store.error()));
-    return watch_start_failed(*this, store.error());
-  }
+  auto cannot = [this](const fault& why) {
+    kernel::trace("data plane cannot start: " + to_string(why));
+    watch_start_failed(*this, why);
+    end_plane();
+  };
+  auto broken = [this](const fault& why) {
+    counts::add(count::databases_failed);
+    kernel::trace("data plane ends: " + to_string(why));
+    end_plane();
+  };
+  auto store = extent_store::open({"/data", 1u << 20, &disk, broken});
+  if (!store)
+    return cannot(store.error());
   auto* io = new door::io_thread;
   plane_options options;
   options.host = host_;
@@ -61,16 +103,14 @@ void machine::run_plane() {
   options.peer_nbd.connect_timeout = std::chrono::seconds{1};
   auto sessions = session_numbers(**store);
   if (!sessions)
-    return watch_start_failed(*this, sessions.error());
+    return cannot(sessions.error());
   options.peer_nbd.sessions = *std::move(sessions);
   auto links = [link = options.peer_nbd](const link_target& target) {
     return make_nbd_link(target, link);
   };
   auto opened = foreshift::plane::open(options, **store, *io, links, system_clock());
-  if (!opened) {
-    kernel::trace("data plane cannot start: " + to_string(opened.error()));
-    return watch_start_failed(*this, opened.error());
-  }
+  if (!opened)
+    return cannot(opened.error());
   [[maybe_unused]] auto* keep = store->release();
   auto* plane = opened->release();
   auto* service = new plane_service(*plane);

@@ -18,6 +18,12 @@ public:
   void kill_plane();
   /// Kills everything and loses what was not synced.
   void lose_power();
+  /// A scrub of everything, as an operator asks for it.
+  void scrub();
+
+  /// Why others must not rely on it: it is down, or some replica of it doubts, has failed or is
+  /// corrupt; empty: it is well.
+  std::string trouble() const;
 
   const std::string& host() const { return host_; }
   process* plane_process() const { return plane_process_; }
@@ -33,6 +39,7 @@ public:
 
 private:
   void run_plane();
+  [[noreturn]] void end_plane(); ///< By itself; the agent starts it again.
 
   const std::string host_;
   process* plane_process_ = nullptr;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // foreshift_sim: runs seeds, each in a process of its own made from the same untouched one.
 #include "core/base/log.hpp"
+#include "tests/sim/counts.hpp"
 #include "tests/sim/network.hpp"
 #include "tests/sim/scenario.hpp"
 
@@ -42,7 +43,6 @@ struct arguments {
   bool log = false;    ///< What the product logs, between the lines of the trace.
   std::string_view bug;
   bool every_bug = false;
-  std::uint64_t bugs_min = 0; ///< 0: all.
   std::uint64_t open[8] = {}; ///< Seeds of findings that are not mended: may fail.
   std::size_t open_count = 0;
 };
@@ -119,31 +119,37 @@ bool finds(arguments how, std::string_view name, std::uint64_t seed) {
   plant(name);
   if (run_seeds(how).failures == 0)
     return false;
-  plant(bug_names().front());
-  return run_seeds(how).failures == 0;
+  plant(no_bug);
+  if (run_seeds(how).failures != 0)
+    return false;
+  ::dprintf(1, "%-26s found by seed %llu\n", name.data(), static_cast<unsigned long long>(seed));
+  return true;
 }
 
-/// Tries every bug with a seed before the next seed, until enough have been found; fails when they
-/// are not.
+/// Every planted bug must be found. The seeds that found one before are tried first; since any
+/// change gives seeds another meaning, all others follow.
 int find_bugs(arguments how) {
   how.silent = true;
-  std::uint64_t found = 0;
+  auto bugs = planted_bugs();
   bool known[64] = {};
-  auto names = bug_names().subspan(1);
-  auto wanted = how.bugs_min == 0 ? names.size() : how.bugs_min;
-  for (auto seed = how.first; seed <= how.last && found < wanted; seed += how.step)
-    for (std::size_t i = 0; i < names.size(); ++i) {
-      if (known[i] || !finds(how, names[i], seed))
-        continue;
-      known[i] = true;
-      ++found;
-      ::dprintf(1, "%-26s found by seed %llu\n", names[i].data(),
-                static_cast<unsigned long long>(seed));
-    }
-  for (std::size_t i = 0; i < names.size(); ++i)
+  std::size_t missing = bugs.size();
+  auto try_seed = [&](std::size_t i, std::uint64_t seed) {
+    if (known[i] || !finds(how, bugs[i].name, seed))
+      return;
+    known[i] = true;
+    --missing;
+  };
+  for (std::size_t i = 0; i < bugs.size(); ++i)
+    for (auto seed : bugs[i].seeds)
+      if (seed != 0)
+        try_seed(i, seed);
+  for (auto seed = how.first; seed <= how.last && missing > 0; seed += how.step)
+    for (std::size_t i = 0; i < bugs.size(); ++i)
+      try_seed(i, seed);
+  for (std::size_t i = 0; i < bugs.size(); ++i)
     if (!known[i])
-      ::dprintf(1, "%-26s not found so far\n", names[i].data());
-  return found >= wanted ? 0 : 1;
+      ::dprintf(1, "%-26s NOT FOUND\n", bugs[i].name.data());
+  return missing == 0 ? 0 : 1;
 }
 #endif
 
@@ -183,8 +189,6 @@ bool parse(int argc, char** argv, arguments& out) {
       out.every_bug = true;
     } else if (x == "--open" && out.open_count < std::size(out.open)) {
       out.open[out.open_count++] = number();
-    } else if (x == "--bugs-min") {
-      out.bugs_min = number();
     } else {
       return false;
     }
@@ -208,7 +212,7 @@ int main(int argc, char** argv) {
   if (!parse(argc, argv, how) || !choose_bug(how)) {
     std::fputs("usage: foreshift_sim [--seed N [--quiet]] [--first N] [--last N] [--step N]\n"
                "                     [--hashes] [--stop] [--log] [--open SEED]...\n"
-               "       foreshift_sim_bugs ... [--bug NAME | --every-bug [--bugs-min N]]\n",
+               "       foreshift_sim_bugs ... [--bug NAME | --every-bug]\n",
                stderr);
     return 2;
   }
@@ -221,7 +225,9 @@ int main(int argc, char** argv) {
     return find_bugs(how);
 #endif
   auto began = ::time(nullptr);
+  counts::share();
   auto got = run_seeds(how);
+  counts::print();
   ::dprintf(1, "%llu seeds, %llu failed, %lld s\n", static_cast<unsigned long long>(got.runs),
             static_cast<unsigned long long>(got.failures),
             static_cast<long long>(::time(nullptr) - began));

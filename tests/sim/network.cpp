@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tests/sim/network.hpp"
 
+#include "tests/sim/counts.hpp"
+
 #include <algorithm>
 
 namespace foreshift::sim {
@@ -61,6 +63,7 @@ void pipe::send(std::function<void()> arrive, std::function<void()> broken) {
     return;
   }
   if (resets) {
+    counts::add(count::resets);
     kernel::trace("connection reset " + from_->name + " -> " + to_->name);
     // Whether the message got through is anybody's guess.
     if (kernel::chance(0.5))

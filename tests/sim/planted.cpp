@@ -13,37 +13,31 @@ namespace sim {
 
 namespace {
 
-constexpr std::string_view names[] = {
-    "none",
-    "zero_ignores_epoch",
-    "ack_without_replica",
-    "commit_after_failed_copy",
-    "no_mirror_barrier",
-    "flip_without_drain",
-    "flush_local_only",
-    "reuse_epoch",
-    "retire_before_adopt",
-    "fill_over_mirrored",
-    "promote_not_durable",
-    "promote_without_waiting",
-    "recover_without_repair",
-    "serve_unpromoted",
+/// In the order of `bug`.
+constexpr planted_row rows[] = {
+    {"zero_ignores_epoch", {}},  {"ack_without_replica", {}},     {"commit_after_failed_copy", {}},
+    {"no_mirror_barrier", {}},   {"flip_without_drain", {}},      {"flush_local_only", {}},
+    {"reuse_epoch", {}},         {"retire_before_adopt", {}},     {"fill_over_mirrored", {}},
+    {"promote_not_durable", {}}, {"promote_without_waiting", {}}, {"recover_without_repair", {}},
+    {"serve_unpromoted", {}},    {"ignore_restart", {}},          {"serve_corrupt", {}},
+    {"forgive_sync", {}},
 };
-static_assert(std::size(names) == static_cast<std::size_t>(bug::serve_unpromoted) + 1);
+static_assert(std::size(rows) == static_cast<std::size_t>(bug::forgive_sync));
 
 } // namespace
 
-std::span<const std::string_view> bug_names() {
-  return names;
+std::span<const planted_row> planted_bugs() {
+  return rows;
 }
 
 bool plant(std::string_view name) {
-  for (std::size_t i = 0; i < std::size(names); ++i)
-    if (names[i] == name) {
-      planted_bug = static_cast<bug>(i);
+  for (std::size_t i = 0; i < std::size(rows); ++i)
+    if (rows[i].name == name) {
+      planted_bug = static_cast<bug>(i + 1);
       return true;
     }
-  return false;
+  planted_bug = bug::none;
+  return name == no_bug;
 }
 
 } // namespace sim

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tests/sim/scenario.hpp"
 
+#include "tests/sim/counts.hpp"
 #include "tests/sim/network.hpp"
 #include "tests/sim/watch.hpp"
 
@@ -14,6 +15,7 @@ using namespace std::chrono_literals;
 
 constexpr std::uint32_t extent_bytes = 64u << 10;
 constexpr std::uint32_t extents = 8;
+constexpr std::uint32_t hot_extents = 2;
 constexpr const char* volume_name = "vol1";
 
 bool coin(double p = 0.5) {
@@ -32,6 +34,12 @@ plan plan::draw() {
   x.cuts = !calm && coin(0.4);
   x.bad_wires = !calm && coin(0.4);
   x.doubts = !calm && coin(0.3);
+  x.dark = !calm && coin(0.35);
+  x.bad_disks = !calm && coin(0.25);
+  x.full_disks = !calm && coin(0.25);
+  x.rot = !calm && coin(0.25);
+  x.hot = coin(0.3);
+  x.volumes = coin(0.3);
   x.fault_pause_ns_max = (coin() ? 1 : 3) * second;
   x.order_pause_ns_max = (coin() ? 500 : 2000) * ms;
   constexpr double eagerness[] = {0, 0.01, 0.1, 0.5};
@@ -48,6 +56,12 @@ std::string plan::describe() const {
   add(cuts, "cuts");
   add(bad_wires, "bad-wires");
   add(doubts, "doubts");
+  add(dark, "dark");
+  add(bad_disks, "bad-disks");
+  add(full_disks, "full-disks");
+  add(rot, "rot");
+  add(hot, "hot");
+  add(volumes, "volumes");
   add(calm, "calm");
   return out;
 }
@@ -88,15 +102,7 @@ void scenario::start_cluster() {
 }
 
 void scenario::create_volume() {
-  volume_shape shape;
-  shape.id = 1;
-  shape.name = volume_name;
-  shape.size_bytes = std::uint64_t{extents} * extent_bytes;
-  shape.extent_bytes = extent_bytes;
-  shape.partition_bytes = 2 * extent_bytes;
-  shape.replicas = plan_.replicas;
-  for (auto& x : machines_)
-    shape.homes.push_back(x->host());
+  auto shape = shape_of(1, extents);
   if (auto made = coordinator_->create(shape); !made)
     violated("I7", "a volume cannot be created: " + to_string(made.error()));
   attach_somewhere();
@@ -121,10 +127,10 @@ void scenario::run() {
   for (auto& x : machines_)
     work.hosts.push_back(x->host());
   constexpr std::uint64_t per_extent = extent_bytes / history::block_bytes;
-  for (std::uint64_t e = 0; e < extents; ++e)
+  for (std::uint64_t e = 0; e < (plan_.hot ? hot_extents : extents); ++e)
     for (auto at : {std::uint64_t{0}, std::uint64_t{1}, per_extent - 1})
       work.blocks.push_back(e * per_extent + at);
-  work.zeroes = coin() ? (coin(0.3) ? 0.6 : 0.15) : 0;
+  work.zeroes = coin(0.6) ? (coin() ? 0.6 : 0.2) : 0;
   work.pause_ns_max = (coin() ? 10 : 40) * ms;
   guests_ = std::make_unique<guests>(work);
   guests_->start();
@@ -140,6 +146,8 @@ void scenario::run() {
   };
   begin(&scenario::give_orders);
   begin(&scenario::give_orders);
+  if (plan_.volumes)
+    begin(&scenario::live_volume);
   begin(&scenario::make_trouble);
   if (coin(0.3))
     begin(&scenario::make_trouble);
@@ -160,7 +168,8 @@ void scenario::give_orders() {
   auto map = authority_.placement(shape);
   auto to = any_host();
   auto* owner = coordinator_->running();
-  if (coin(0.35)) {
+  if (coin(plan_.hot ? 0.15 : 0.35)) {
+    counts::add(count::flips);
     bool detach = coin(0.1);
     kernel::trace(detach ? "order: detach" : "order: flip to " + to);
     kernel::spawn(owner, [this, to = detach ? "" : to, forced = coin(0.4)] {
@@ -168,13 +177,15 @@ void scenario::give_orders() {
     });
     return;
   }
-  auto which = static_cast<std::uint32_t>(kernel::random(shape.extents()));
+  auto which =
+      static_cast<std::uint32_t>(kernel::random(plan_.hot ? hot_extents : shape.extents()));
   auto holders = map->replicas(which);
   std::vector<std::uint32_t> chosen;
   for (auto e = which; e < shape.extents() && chosen.size() < 3; ++e)
     if (map->replicas(e) == holders)
       chosen.push_back(e);
   if (std::find(holders.begin(), holders.end(), to) == holders.end()) {
+    counts::add(count::moves);
     auto from = holders[kernel::random(holders.size())];
     kernel::trace("order: move " + std::to_string(chosen.front()) + " x"
                   + std::to_string(chosen.size()) + " from " + from + " to " + to);

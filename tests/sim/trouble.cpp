@@ -1,16 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a scenario does to its cluster, and how it ends.
+// What a scenario does to its cluster's processes and wires; its disks are in damage.cpp.
+#include "tests/sim/counts.hpp"
 #include "tests/sim/network.hpp"
 #include "tests/sim/scenario.hpp"
-#include "tests/sim/watch.hpp"
-
-#include <algorithm>
 
 namespace foreshift::sim {
 
 namespace {
-
-constexpr std::int64_t settle_limit = 90 * second;
 
 std::int64_t up_to(std::int64_t span_ns) {
   return static_cast<std::int64_t>(kernel::random(static_cast<std::uint64_t>(span_ns)));
@@ -20,139 +16,111 @@ std::int64_t up_to(std::int64_t span_ns) {
 
 void scenario::make_trouble() {
   kernel::sleep(up_to(plan_.fault_pause_ns_max));
-  auto& wires = net::faults();
-  auto& one = any_machine();
   auto lasting = up_to(coin_long() ? 6 * second : 800 * ms);
-  switch (kernel::random(7)) {
+  // Beside a disk that fails on its own only the authority may have its troubles.
+  if (quiet_)
+    return kernel::chance(0.5) ? kill_coordinator(lasting) : doubt_store(lasting);
+  ++troubles_;
+  trouble(lasting);
+  --troubles_;
+}
+
+void scenario::trouble(std::int64_t lasting) {
+  auto& one = any_machine();
+  switch (kernel::random(11)) {
   case 0:
-    if (!plan_.kills)
-      return;
-    if (!one.plane_up())
-      return;
-    one.kill_plane();
-    kernel::sleep(lasting / 2);
-    one.start_plane();
-    break;
+    return kill_plane(one, lasting);
   case 1:
   case 2:
-    if (!plan_.elections)
-      return;
-    if (!coordinator_->up())
-      return;
-    coordinator_->kill();
-    kernel::sleep(lasting / 2);
-    coordinator_->start();
-    break;
-  case 3: {
-    if (!plan_.stops)
-      return;
-    auto* victim = kernel::chance(0.7) ? one.plane_process() : coordinator_->running();
-    kernel::freeze(victim, true);
-    kernel::sleep(lasting);
-    kernel::freeze(victim, false);
-    break;
-  }
-  case 4: {
-    if (!plan_.cuts)
-      return;
-    std::string other = kernel::chance(0.3) ? "cell" : any_host();
-    kernel::trace("cut " + one.host() + " - " + other);
-    wires.cut.insert({one.host(), other});
-    if (kernel::chance(0.7))
-      wires.cut.insert({other, one.host()});
-    kernel::sleep(lasting);
-    kernel::trace("mend " + one.host() + " - " + other);
-    wires.cut.erase({one.host(), other});
-    wires.cut.erase({other, one.host()});
-    break;
-  }
+    return kill_coordinator(lasting);
+  case 3:
+    return stop_process(one, lasting);
+  case 4:
+    return cut_link(one, lasting);
   case 5:
-    if (!plan_.bad_wires)
-      return;
-    kernel::trace("bad wires");
-    wires.slow = kernel::chance(0.7) ? 0.1 : 0;
-    wires.reset = kernel::chance(0.5) ? 0.03 : 0;
-    wires.lost = kernel::chance(0.3) ? 0.3 : 0;
-    kernel::sleep(lasting);
-    kernel::trace("good wires");
-    wires.slow = wires.reset = wires.lost = 0;
-    break;
+    return spoil_wires(lasting);
+  case 6:
+    return doubt_store(lasting);
+  case 7:
+    return darken(one, lasting);
+  case 8:
+    return spoil_disk(one, lasting);
+  case 9:
+    return fill_disk(one, lasting);
   default:
-    if (!plan_.doubts)
-      return;
-    authority_.ambiguous = 0.2;
-    kernel::sleep(lasting);
-    authority_.ambiguous = 0;
+    return rot(one);
   }
+}
+
+void scenario::kill_plane(machine& one, std::int64_t lasting) {
+  if (!plan_.kills || !one.plane_up())
+    return;
+  counts::add(count::kills);
+  one.kill_plane();
+  kernel::sleep(lasting / 2);
+  if (!one.plane_up())
+    one.start_plane();
+}
+
+void scenario::kill_coordinator(std::int64_t lasting) {
+  if (!plan_.elections || !coordinator_->up())
+    return;
+  counts::add(count::coordinator_kills);
+  coordinator_->kill();
+  kernel::sleep(lasting / 2);
+  coordinator_->start();
+}
+
+void scenario::stop_process(machine& one, std::int64_t lasting) {
+  if (!plan_.stops)
+    return;
+  counts::add(count::stops);
+  auto* victim = kernel::chance(0.7) ? one.plane_process() : coordinator_->running();
+  kernel::freeze(victim, true);
+  kernel::sleep(lasting);
+  kernel::freeze(victim, false);
+}
+
+void scenario::cut_link(machine& one, std::int64_t lasting) {
+  if (!plan_.cuts)
+    return;
+  counts::add(count::cuts);
+  auto& wires = net::faults();
+  std::string other = kernel::chance(0.3) ? "cell" : any_host();
+  kernel::trace("cut " + one.host() + " - " + other);
+  wires.cut.insert({one.host(), other});
+  if (kernel::chance(0.7))
+    wires.cut.insert({other, one.host()});
+  kernel::sleep(lasting);
+  kernel::trace("mend " + one.host() + " - " + other);
+  wires.cut.erase({one.host(), other});
+  wires.cut.erase({other, one.host()});
+}
+
+void scenario::spoil_wires(std::int64_t lasting) {
+  if (!plan_.bad_wires)
+    return;
+  counts::add(count::bad_wires);
+  auto& wires = net::faults();
+  kernel::trace("bad wires");
+  wires.slow = kernel::chance(0.7) ? 0.1 : 0;
+  wires.reset = kernel::chance(0.5) ? 0.03 : 0;
+  wires.lost = kernel::chance(0.3) ? 0.3 : 0;
+  kernel::sleep(lasting);
+  kernel::trace("good wires");
+  wires.slow = wires.reset = wires.lost = 0;
+}
+
+void scenario::doubt_store(std::int64_t lasting) {
+  if (!plan_.doubts)
+    return;
+  authority_.ambiguous = 0.2;
+  kernel::sleep(lasting);
+  authority_.ambiguous = 0;
 }
 
 bool scenario::coin_long() {
   return kernel::chance(0.3);
-}
-
-void scenario::heal() {
-  auto until = kernel::now_ns() + 90 * second;
-  while (busy_ > 0 && kernel::now_ns() < until)
-    kernel::sleep(100 * ms);
-  kernel::trace("heal");
-  net::faults() = {};
-  authority_.ambiguous = 0;
-  if (!coordinator_->up())
-    coordinator_->start();
-  for (auto& x : machines_) {
-    if (!x->plane_up())
-      x->start_plane();
-  }
-}
-
-/// What keeps the cluster from being in exactly one clean state (I7); empty when it is.
-std::string scenario::unsettled() const {
-  for (const auto& x : machines_)
-    if (x->plane() == nullptr)
-      return "the data plane of " + x->host() + " does not serve";
-  for (const auto& move : authority_.moves())
-    return "move " + std::to_string(move.id) + " is still recorded";
-  for (const auto& shape : authority_.volumes()) {
-    auto lease = authority_.lease(shape.id);
-    auto map = authority_.placement(shape);
-    if (!lease || !map)
-      return "volume " + shape.name + " lacks a record";
-    if (lease->prepared.id != 0)
-      return "volume " + shape.name + " is between PREPARE and COMMIT";
-    if (!map->retiring().empty())
-      return "volume " + shape.name + " still has retiring replicas";
-    for (const auto& x : machines_) {
-      auto volume = x->plane()->find(shape.id);
-      auto state = volume ? (*volume)->gate->state() : LeaseState::NONE;
-      bool holder = lease->holder == x->host();
-      bool active = state == LeaseState::PRIMARY || state == LeaseState::STANDBY
-                    || state == LeaseState::DRAINING;
-      if (holder && (state != LeaseState::PRIMARY || (*volume)->gate->epoch() != lease->held_epoch))
-        return "host " + x->host() + " holds volume " + shape.name + " at epoch "
-               + std::to_string(lease->held_epoch) + " but does not serve it";
-      if (holder && !(*volume)->gate->view()->serving())
-        return "host " + x->host() + " is still recovering";
-      if (!holder && active)
-        return "host " + x->host() + " is active without holding volume " + shape.name;
-      if (volume && !(*volume)->extents->moves_staged().empty())
-        return "host " + x->host() + " still has staged copies";
-      if (volume && (*volume)->gate->torn() > 0)
-        return "host " + x->host() + " still has torn writes";
-    }
-  }
-  return {};
-}
-
-void scenario::settle() {
-  auto until = kernel::now_ns() + settle_limit;
-  std::string left;
-  for (int clean = 0; clean < 3;) {
-    kernel::sleep(400 * ms);
-    left = unsettled();
-    clean = left.empty() ? clean + 1 : 0;
-    if (kernel::now_ns() > until)
-      violated("I7", "no clean state in time: " + left);
-  }
 }
 
 } // namespace foreshift::sim

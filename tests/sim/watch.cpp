@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tests/sim/watch.hpp"
 
+#include "tests/sim/counts.hpp"
 #include "tests/sim/machine.hpp"
 
 namespace foreshift::sim {
@@ -35,6 +36,7 @@ private:
   result<void> watched(const char* verb, F act) {
     auto seen = peer_.extents->fence().epoch;
     auto done = act();
+    counts::add(count::peer_requests);
     if (done && !peer_.copy && peer_.permit.epoch < seen)
       violated("I2", "host " + host_ + " served a " + verb + " of epoch "
                          + std::to_string(peer_.permit.epoch) + " after it had seen epoch "
@@ -59,7 +61,7 @@ result<std::unique_ptr<session>> watched_peer_session(plane& host, const std::st
 }
 
 void watch_start_failed(const machine& where, const fault& why) {
-  if (where.disk.faults.full || where.disk.faults.sync_fails > 0)
+  if (where.disk.faults.any() || kernel::now_ns() - where.disk.failed_ns() < second)
     return;
   violated("I7", "the data plane of " + where.host() + " does not start: " + to_string(why));
 }

@@ -20,6 +20,7 @@ public:
   std::function<std::optional<fault>(std::string_view what, const std::string& path)> fails;
   std::string boot = "first";
   std::size_t write_bytes_max = ~std::size_t{0}; ///< A longer write is a short one.
+  rocksdb::Env* database = nullptr;              ///< Null: RocksDB's own.
 
   result<std::unique_ptr<disk_file>> open(const std::string& path, open_mode how) override {
     auto file = under_.open(path, how);
@@ -44,7 +45,7 @@ public:
     return under_.space(path);
   }
   result<std::string> boot_id() const override { return boot; }
-  rocksdb::Env* database_env() override { return nullptr; }
+  rocksdb::Env* database_env() override { return database; }
 
 private:
   class faulty_file final : public disk_file {

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "core/lease/replicas.hpp"
 #include "tests/actors/coordinator/test_cell.hpp"
 
 using namespace foreshift;
@@ -78,10 +79,52 @@ TEST_CASE("writes wait for a host with the only copy, and the operator is told")
   cell.suspect("a", "b", 1);
   CHECK(cell.facts().placement.lost().empty());
   REQUIRE(cell.problems().size() == 1);
-  CHECK(cell.problems()[0].find("which has the only copy of") != std::string::npos);
+  CHECK(cell.problems()[0].find("without which nobody has") != std::string::npos);
   CHECK(cell.said("writes wait for host b"));
   cell.live(7);
   CHECK(cell.problems().empty());
+}
+
+TEST_CASE("of two suspects that share something none is left out while both are silent") {
+  replicated_cell cell;
+  auto shared = lease::held_only_by(cell.facts().placement, {"b", "c"});
+  REQUIRE_FALSE(shared.isEmpty());
+  cell.suspect("a", std::vector{"b", "c"}, 1);
+  CHECK(cell.facts().placement.lost().empty());
+  CHECK(cell.problems().size() == 2);
+  cell.suspect("a", "b", 1); // c answers again
+  CHECK(cell.facts().placement.lost().contains("b"));
+  CHECK_FALSE(cell.facts().placement.lost().contains("c"));
+}
+
+TEST_CASE("a host whose machine restarted gives up what others have and gets it back by itself") {
+  replicated_cell cell;
+  auto older = cell.hosts.at("b").data;
+  cell.write_all();
+  cell.hosts.power_cycle("b", older);
+  cell.live(2);
+  CHECK(cell.hosts.at("b").doubt == 0);
+  CHECK(cell.said("host b restarted and may lack writes"));
+  cell.live(8);
+  auto now = cell.facts().placement;
+  CHECK(now.lost().empty());
+  CHECK(now.degraded().isEmpty());
+  cell.write_all();
+  cell.check_clean();
+}
+
+TEST_CASE("a host whose machine restarted waits for the others that have what it has") {
+  replicated_cell cell;
+  for (auto name : {"a", "c"})
+    cell.hosts.at(name).up = false;
+  cell.live(60);
+  cell.hosts.power_cycle("b", cell.hosts.at("b").data);
+  cell.live(5);
+  CHECK(cell.hosts.at("b").doubt != 0);
+  for (auto name : {"a", "c"})
+    cell.hosts.at(name).up = true;
+  cell.live(12);
+  CHECK(cell.hosts.at("b").doubt == 0);
 }
 
 TEST_CASE("a host that is back gets back what it missed, and nobody watches any more") {

@@ -193,15 +193,20 @@ public:
 
   /// `reporter`'s primary waits for `host`.
   void suspect(const char* reporter, const char* host, std::uint64_t epoch) {
-    world.ask<packet<schema::Done>>(x.mender,
-                                    packet<schema::ReplicasSuspected>::make([&](auto out) {
-                                      out.setReporter(reporter);
-                                      auto one = out.initSuspects(1)[0];
-                                      one.setVolume(1);
-                                      one.setEpoch(epoch);
-                                      one.setHost(host);
-                                      one.setReason("unreachable");
-                                    }));
+    suspect(reporter, std::vector{host}, epoch);
+  }
+  void suspect(const char* reporter, const std::vector<const char*>& all, std::uint64_t epoch) {
+    world.ask<packet<schema::Done>>(
+        x.mender, packet<schema::ReplicasSuspected>::make([&](auto out) {
+          out.setReporter(reporter);
+          auto list = out.initSuspects(static_cast<unsigned>(all.size()));
+          for (unsigned i = 0; i < list.size(); ++i) {
+            list[i].setVolume(1);
+            list[i].setEpoch(epoch);
+            list[i].setHost(all[i]);
+            list[i].setReason("unreachable");
+          }
+        }));
   }
 
   /// Seconds in which every living host reports.

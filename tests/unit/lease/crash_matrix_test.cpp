@@ -53,6 +53,10 @@ void b_away(fake_cell& cell) {
   written_at_a(cell);
   cell.hosts.at("b").up = false;
 }
+void b_restarted(fake_cell& cell) {
+  written_at_a(cell);
+  cell.hosts.power_cycle("b", cell.hosts.at("b").data);
+}
 const std::vector<operation>& operations() {
   static const std::vector<std::string> change{"read",         "store lease",  "PlaneConfigure",
                                                "PlanePrepare", "PlaneStandby", "PlaneTakeover",
@@ -84,7 +88,12 @@ const std::vector<operation>& operations() {
       {"removal of a replica",
        b_away,
        [](auto& c) { return c.lose("b"); },
-       {"read", "PlaneWatch", "store placement", "PlaneAdopt"},
+       {"read", "PlaneStatusGet", "PlaneWatch", "store placement", "PlaneAdopt"},
+       2},
+      {"end of a doubt",
+       b_restarted,
+       [](auto& c) { return c.settle_doubt("b"); },
+       {"read", "PlaneStatusGet", "PlaneWatch", "store placement", "PlaneAdopt", "PlaneTrust"},
        2},
   };
   return all;
@@ -109,7 +118,9 @@ std::string verb(const door::envelope& x) {
          || names<PlaneMirror>(x, "PlaneMirror", out) || names<AgentMove>(x, "AgentMove", out)
          || names<PlaneVerify>(x, "PlaneVerify", out) || names<PlaneDigest>(x, "PlaneDigest", out)
          || names<PlaneCommit>(x, "PlaneCommit", out) || names<PlaneAdopt>(x, "PlaneAdopt", out)
-         || names<PlaneRetire>(x, "PlaneRetire", out) || names<PlaneWatch>(x, "PlaneWatch", out));
+         || names<PlaneRetire>(x, "PlaneRetire", out) || names<PlaneWatch>(x, "PlaneWatch", out)
+         || names<PlaneTrust>(x, "PlaneTrust", out)
+         || names<PlaneStatusGet>(x, "PlaneStatusGet", out));
   return out;
 }
 

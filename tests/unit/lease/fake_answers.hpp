@@ -27,6 +27,7 @@ inline door::envelope told_status(const std::string& name, const fake_host& host
     row.setMapVersion(host.map ? host.map->version() : 0);
     row.setExtentsPresent(host.data.size());
     row.setFailed(host.failed.c_str());
+    row.setDoubt(host.doubt);
     auto watches = row.initWatches(static_cast<unsigned>(host.notes.size()));
     unsigned i = 0;
     for (auto& [since, extents] : host.notes)

@@ -128,6 +128,8 @@ public:
         request.reattach = true;
         lease::flip_machine again{request};
         (void)drive(again);
+      } else if (auto host = doubting(); !host.empty()) {
+        (void)settle_doubt(host);
       } else {
         sweep(now);
         return;
@@ -196,6 +198,12 @@ public:
     return drive(uut);
   }
 
+  /// What it does when `host` says that its machine restarted.
+  std::optional<lease::finish> settle_doubt(const std::string& host) {
+    lease::loss_machine uut{{shape.id, host, 0, hosts.at(host).doubt}};
+    return drive(uut);
+  }
+
   /// One round of batches that bring `host` its lost extents back, from whoever has them.
   std::optional<lease::finish> resync(const std::string& host) {
     std::map<std::string, std::vector<std::uint32_t>> batches;
@@ -231,6 +239,13 @@ public:
   std::uint64_t task = 0;
 
 private:
+  std::string doubting() {
+    for (auto& [name, host] : hosts.all())
+      if (host.up && host.doubt != 0)
+        return name;
+    return {};
+  }
+
   bool lost_holder(const lease::volume_facts& now) {
     if (now.lease.holder.empty())
       return false;

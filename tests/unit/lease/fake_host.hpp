@@ -36,6 +36,7 @@ struct fake_host {
   std::map<std::uint32_t, int> data;        ///< What the last write to an extent left here.
   std::map<std::uint64_t, std::set<std::uint32_t>> notes; ///< Watched changes, by version.
   std::string failed;                                     ///< Why its replica answers nothing.
+  std::uint64_t doubt = 0;                                ///< It restarted with its machine.
   std::int64_t wall_ms = 0;                               ///< Its clock, when it is examined.
   std::string deaf_to;                                    ///< A host whose ports it cannot reach.
 };

@@ -7,6 +7,7 @@
 #include "schemas/door.capnp.h"
 #include "schemas/plane.capnp.h"
 #include "tests/unit/lease/fake_answers.hpp"
+#include "tests/unit/lease/fake_failures.hpp"
 
 #include <doctest/doctest.h>
 
@@ -60,7 +61,9 @@ public:
       reply = told_examination(host, x);
       return std::optional<fault>{};
     });
-    on.operator()<schema::PlaneReopen>([&](auto) { return reopen(host); });
+    on.operator()<schema::PlaneReopen>([&](auto) { return reopen_replica(hosts_, host); });
+    on.operator()<schema::PlaneTrust>(
+        [&](auto x) { return trust_replica(hosts_, name, host, x.getDoubt()); });
     on.operator()<schema::PlaneStage>([&](auto x) { return stage(name, host, x); });
     on.operator()<schema::PlaneMirror>([&](auto x) { return mirror(host, x); });
     on.operator()<schema::AgentMove>([&](auto x) { return pull(host, x, reply); });
@@ -106,7 +109,8 @@ public:
     bool everywhere = true;
     auto put = [&](const std::string& to) {
       auto& host = hosts_.at(to);
-      bool taken = host.up && (host.fence_epoch == gateway.epoch || host.fence_epoch == 0);
+      bool taken = host.up && host.doubt == 0
+                   && (host.fence_epoch == gateway.epoch || host.fence_epoch == 0);
       if (taken) {
         host.data[extent] = value;
         for (auto& [since, noted] : host.notes)
@@ -135,6 +139,16 @@ public:
   }
 
   std::map<std::uint32_t, int> acknowledged;
+
+  /// The machine starts again: its replica went back to `older`, and it holds no lease any more.
+  void power_cycle(const std::string& name, std::map<std::uint32_t, int> older) {
+    kill(name);
+    auto& host = hosts_.at(name);
+    host.up = true;
+    host.data = std::move(older);
+    host.state = schema::LeaseState::NONE;
+    host.doubt = ++doubts_;
+  }
 
   /// kill -9 of the data plane. Leases, fences and replicas are durable; which blocks of a staged
   /// copy mirrored writes had filled is not, so such a copy can only be staged anew.
@@ -236,20 +250,6 @@ private:
     return {};
   }
 
-  /// A failed replica is not trusted: it begins anew.
-  verdict reopen(fake_host& host) {
-    if (host.failed.empty())
-      return fault{errc::precondition, "it has not failed"};
-    for (auto& [name, peer] : hosts_)
-      if (peer.state == schema::LeaseState::PRIMARY && peer.map)
-        for (auto extent : host.replicas)
-          CHECK(&hosts_.at(peer.map->replicas(extent).front()) != &host);
-    host.failed.clear();
-    host.data.clear();
-    host.replicas.clear();
-    return {};
-  }
-
   verdict only_primary(fake_host& host, std::uint64_t epoch) {
     bool is = host.state == schema::LeaseState::PRIMARY && host.epoch == epoch;
     return is ? verdict{} : refuse("not primary at that epoch");
@@ -275,7 +275,7 @@ private:
   /// A resync keeps what is here; a fresh copy is empty.
   verdict stage(const std::string& name, fake_host& host, schema::PlaneStage::Reader x) {
     auto extents = x.getExtents();
-    if (!host.failed.empty())
+    if (!host.failed.empty() || host.doubt != 0)
       return fault{errc::storage, name + " has failed"};
     if (host.replicas.size() + extents.size() > host.extents_max)
       return fault{errc::no_space, name + " is full"};
@@ -318,7 +318,8 @@ private:
     REQUIRE(bool(changed));
     pulled_changed += static_cast<int>(changed->cardinality());
     for (auto extent : x.getExtents())
-      if (x.getChanged().size() == 0 || changed->contains(extent) || !host.data.contains(extent))
+      if (x.getChanged().size() == 0 || changed->contains(extent)
+          || host.data[extent] != source.data[extent]) // which a digest tells
         host.data[extent] = source.data[extent];
     auto bytes = std::uint64_t{x.getExtents().size()} * shape_.extent_bytes;
     reply =
@@ -380,6 +381,7 @@ private:
   std::map<std::string, fake_host> hosts_;
   std::map<std::uint64_t, std::string> owners_;
   std::uint64_t highest_ = 0;
+  std::uint64_t doubts_ = 0;
 
 public:
   /// The next takeover's promotion stops after so many hosts.

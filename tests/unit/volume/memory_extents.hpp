@@ -244,6 +244,8 @@ public:
   result<std::uint64_t> check(std::uint32_t) override { return layout_.extent_bytes; }
   result<std::uint64_t> check_files() override { return std::uint64_t{0}; }
   std::string failure() const override { return {}; }
+  std::uint64_t doubt() const override { return 0; }
+  result<void> trust(std::uint64_t) override { return {}; }
   result<void> reopen() override { return {}; }
   std::uint64_t bytes_present() const override { return 0; }
 

@@ -253,6 +253,27 @@ TEST_CASE("lost replicas: two hosts may be lost, the last copy may not") {
   CHECK(two.with_lost("host-x")->lost() == two.lost()); // holds nothing: just a version
 }
 
+TEST_CASE("lost replicas: only what others hold too is given up where that is asked for") {
+  auto shape = make_shape(gib, 2, {"host-a", "host-b", "host-c"});
+  auto first = *placement_map{shape}.with_lost("host-c");
+  auto held = first.in_sync("host-b");
+  roaring::Roaring only;
+  for (auto extent : held)
+    if (first.replicas(extent).size() == 1)
+      only.add(extent);
+  REQUIRE_FALSE(only.isEmpty());
+  REQUIRE_FALSE((held - only).isEmpty());
+  auto next = first.with_lost_shared("host-b");
+  CHECK(next.version() == first.version() + 1);
+  CHECK(next.in_sync("host-b") == only);
+  CHECK(next.lost().at("host-b") == lost_replica{next.version(), held - only});
+  CHECK(next.lost().at("host-c") == first.lost().at("host-c"));
+  CHECK(*placement_map::decode(shape, next.encode().read()) == next);
+  auto nothing = next.with_lost_shared("host-b");
+  CHECK(nothing.in_sync("host-b") == only);
+  CHECK(nothing.lost() == next.lost());
+}
+
 TEST_CASE("lost replicas: 64 TiB are lost and found as fast as one extent") {
   auto shape = make_shape(64 * tib, 2, {"a", "b", "c", "d", "e"});
   auto gone = *placement_map{shape}.with_lost("c");

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "core/volume/plane_service.hpp"
+#include "tests/support/faulty_disk.hpp"
 #include "tests/unit/volume/memory_extents.hpp"
 
 #include <doctest/doctest.h>
@@ -22,6 +23,7 @@ struct plane_fixture {
           .string();
   volume_shape shape;
   manual_clock clock;
+  faulty_disk disk;
   std::shared_ptr<memory_extents> b;
   std::unique_ptr<extent_store> store;
   door::io_thread io;
@@ -38,22 +40,30 @@ struct plane_fixture {
     shape.homes = {"a", "b"};
     b = std::make_shared<memory_extents>(
         volume_layout{shape.id, shape.size_bytes, shape.extent_bytes, [](auto) { return true; }});
-    store = *extent_store::open({directory, 0});
+    start();
+    REQUIRE(ask(packet<schema::PlaneConfigure>::make(
+        [&](auto out) { encode_shape(shape, out.initSpec()); })));
+  }
+
+  void start() {
+    store = *extent_store::open({directory, 0, &disk});
     auto links = [this](const link_target& to) -> std::shared_ptr<peer_link> {
       return std::make_shared<memory_link>(b, io_permit{to.epoch, to.move});
     };
     plane_options options;
     options.host = "a";
     options.directory = directory;
+    options.disk = &disk;
     host = *plane::open(options, *store, io, links, clock);
     service = std::make_unique<plane_service>(*host);
-    REQUIRE(ask(packet<schema::PlaneConfigure>::make(
-        [&](auto out) { encode_shape(shape, out.initSpec()); })));
   }
-  ~plane_fixture() {
+  void stop() {
     service.reset();
     host.reset();
     store.reset();
+  }
+  ~plane_fixture() {
+    stop();
     std::filesystem::remove_all(directory);
   }
 
@@ -169,4 +179,54 @@ TEST_CASE("plane: a drained process that is killed right after its answer does n
     out.setEpoch(1);
   })));
   CHECK(x.host->records().lease(7)->state == LeaseState::DRAINING);
+}
+
+TEST_CASE("plane: a lease is resumed by a restarted process, but not by a restarted machine") {
+  plane_fixture x;
+  auto state = [&] { return (*x.host->find(7))->gate->state(); };
+  REQUIRE(x.host->records().put_map(7, 1, placement_map{x.shape}.encode()));
+  REQUIRE(x.host->records().put_lease(7, {LeaseState::PRIMARY, 1}, true));
+  x.stop();
+  x.start();
+  CHECK(state() == LeaseState::PRIMARY);
+  x.stop();
+  x.disk.boot = "second";
+  x.start();
+  CHECK(state() == LeaseState::DEACTIVATED);
+  x.stop();
+  x.start();
+  CHECK(state() == LeaseState::DEACTIVATED);
+  CHECK((*x.host->find(7))->gate->epoch() == 1);
+}
+
+TEST_CASE("plane: a host says that it doubts its replica, and is told when it need not any more") {
+  plane_fixture x;
+  auto volume = *x.host->find(7);
+  REQUIRE(volume->extents->promote(1, "a"));
+  std::vector<std::byte> block(4096, std::byte{1});
+  REQUIRE(volume->extents->write({1, 0}, 0, block));
+  volume.reset();
+  x.stop();
+  x.disk.boot = "second";
+  x.start();
+  auto doubt = [&] {
+    auto got = x.ask(packet<schema::PlaneStatusGet>{});
+    REQUIRE(got);
+    auto status = *packet<schema::PlaneStatus>::admit(got->payload);
+    REQUIRE(status.read().getVolumes().size() == 1);
+    return status.read().getVolumes()[0].getDoubt();
+  };
+  auto trust = [&](std::uint64_t what) {
+    return x.ask(packet<schema::PlaneTrust>::make([&](auto out) {
+      out.setVolume(7);
+      out.setDoubt(what);
+    }));
+  };
+  auto mine = doubt();
+  REQUIRE(mine != 0);
+  CHECK(trust(mine + 1).error().code == errc::refused);
+  CHECK(doubt() == mine);
+  CHECK(trust(mine));
+  CHECK(doubt() == 0);
+  CHECK((*x.host->find(7))->extents->read({1, 0}, 0, block));
 }
