@@ -73,11 +73,12 @@ struct VmPromise {
 
 struct VmAccount {
   # What came true, by the times of QEMU's own events.
-  phases     @0 :List(TaskPhase);  # gate, ram, drain, promote, resume, first-io
+  phases     @0 :List(TaskPhase);  # gate, ram, drain, promote, flip, resume, first-io; flip: the
+                                   # first event of the switchover to all volumes taken
   ramBytes   @1 :UInt64;
   totalUs    @2 :UInt64;       # request to running at the destination
   blackoutUs @3 :UInt64;       # STOP at the source to RESUME at the destination
-  switchUs   @4 :UInt64;       # of it from pre-switchover to migrate-continue: the flip's share
+  switchUs   @4 :UInt64;       # of it from pre-switchover to migrate-continue: QEMU waited
   outcome    @5 :Text;
 }
 

@@ -18,10 +18,15 @@ caf::result<packet<schema::Task>> conductor_state::step(const packet<schema::Mig
   if (verdict)
     owner->vm = decode(in.getAccount());
   auto held = held_tasks_.find(owner->id);
-  if (held == held_tasks_.end()) {
+  if (held == held_tasks_.end() && !owner->running()) {
     if (verdict)
       save(*owner);
     return encode(*owner);
+  }
+  // A former process's flip is brought to an end without its tool, which waits for that.
+  if (held == held_tasks_.end()) {
+    held = held_tasks_.try_emplace(owner->id).first;
+    held->second.go = true;
   }
   auto& now = held->second;
   if (in.getStage() == schema::MigrateStage::KEEP && !now.go)

@@ -157,9 +157,17 @@ void add_vm_options(CLI::App& c, migrate_request& a) {
                "Where the destination's QEMU shall listen (default: any port of the host)")
       ->needs(source)
       ->group(vm);
-  c.add_option("--bandwidth", a.bandwidth, "Of the RAM stream, a second (default: unlimited)")
+  c.add_option("--bandwidth", a.bandwidth,
+               "Of the RAM stream, a second, at most (default: unlimited)")
       ->needs(source)
       ->group(vm);
+  c.add_option(
+       "--slowdown", a.slowdown,
+       "So much longer the VM's disk requests may take while its RAM is copied; 0: RAM does "
+       "not wait for them")
+      ->needs(source)
+      ->group(vm)
+      ->capture_default_str();
   c.add_option("--downtime", a.downtime, "QEMU's downtime-limit (default: as it is)")
       ->needs(source)
       ->group(vm);

@@ -10,6 +10,7 @@
 
 #include <chrono>
 #include <cstdio>
+#include <future>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -37,6 +38,17 @@ public:
   result<packet<Reply>> ask(const packet<Request>& request,
                             std::chrono::milliseconds timeout = ask_timeout) {
     return client().ask<Reply>(request, timeout);
+  }
+
+  /// The same without waiting for the answer.
+  template <class Reply, class Request>
+  std::future<result<packet<Reply>>> send(const packet<Request>& request,
+                                          std::chrono::milliseconds timeout) {
+    auto answer = std::make_shared<std::promise<result<packet<Reply>>>>();
+    client().call(door::wrap(request), timeout, [answer](result<door::envelope> got) {
+      answer->set_value(got ? door::unwrap<Reply>(*got) : result<packet<Reply>>{got.error()});
+    });
+    return answer->get_future();
   }
 
   bool json() const { return options_.json; }

@@ -68,6 +68,10 @@ result<vm_migration_options> options_of(session& s, const migrate_request& what)
       return limit.error();
     out.stream.downtime_ms = static_cast<std::uint64_t>(std::max<std::int64_t>(limit->count(), 1));
   }
+  auto tolerated = parse_share(what.slowdown);
+  if (!tolerated)
+    return tolerated.error();
+  out.tolerated = *tolerated;
   auto uri = what.ram_uri.empty() ? default_uri(s, what.to) : result<std::string>{what.ram_uri};
   if (!uri)
     return uri.error();

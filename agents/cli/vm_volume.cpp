@@ -58,12 +58,17 @@ std::string promise_line(schema::VmPromise::Reader x) {
                        ms(x.getBlackoutLowUs()), ms(x.getBlackoutHighUs()), x.getBasis());
 }
 
-vm_volume::answer vm_volume::step(schema::MigrateStage stage, const vm_account& account) {
-  auto request = packet<schema::MigrateStep>::make([&](auto x) {
+packet<schema::MigrateStep> vm_volume::order(schema::MigrateStage stage,
+                                             const vm_account& account) const {
+  return packet<schema::MigrateStep>::make([&](auto x) {
     x.setTask(task_);
     x.setStage(stage);
     encode(account, x.initAccount());
   });
+}
+
+vm_volume::answer vm_volume::step(schema::MigrateStage stage, const vm_account& account) {
+  auto request = order(stage, account);
   return insist([&] { return session_.ask<schema::Task>(request, step_timeout); });
 }
 
@@ -141,15 +146,28 @@ result<void> vm_volume::arm() {
                                                                : ended(task->read());
 }
 
+void vm_volume::ask_to_take() {
+  asked_ = session_.send<schema::Task>(order(schema::MigrateStage::GO, {}), step_timeout);
+}
+
 result<take_times> vm_volume::take() {
-  auto task = step(schema::MigrateStage::GO, {});
-  if (!task)
+  auto task = asked_.valid() ? asked_.get() : step(schema::MigrateStage::GO, {});
+  if (!task && is_silence(task.error()))
+    task = step(schema::MigrateStage::GO, {});
+  if (!task && is_silence(task.error()))
     return task.error();
-  auto now = task->read();
-  // Done: by a coordinator that took over from the one that was asked.
-  if (now.getState() != schema::TaskState::RUNNING && now.getState() != schema::TaskState::DONE)
-    return ended(now);
-  auto flip = now.getFlip();
+  auto why = task ? ended(task->read()) : task.error();
+  // Done: by a coordinator that took over from the one that was asked, or for want of a word.
+  auto state = task ? task->read().getState() : schema::TaskState::FAILED;
+  if (state != schema::TaskState::RUNNING && state != schema::TaskState::DONE) {
+    auto who = holder();
+    if (!who)
+      return who.error();
+    if (*who != what_.to)
+      return why;
+    return take_times{};
+  }
+  auto flip = task->read().getFlip();
   return take_times{flip.getDrainUs(), flip.getPromoteUs() + flip.getServeUs()};
 }
 

@@ -20,12 +20,14 @@ public:
   result<void> begin(std::uint64_t ram_bytes, std::uint64_t bandwidth_bytes) override;
   result<bool> ready() override;
   result<void> arm() override;
+  void ask_to_take() override;
   result<take_times> take() override;
   result<void> keep(const vm_account& account) override;
   result<void> give_back(const vm_account& account) override;
 
 private:
   using answer = result<packet<schema::Task>>;
+  packet<schema::MigrateStep> order(schema::MigrateStage stage, const vm_account& account) const;
   answer step(schema::MigrateStage stage, const vm_account& account);
   result<std::string> holder();
 
@@ -36,6 +38,7 @@ private:
   std::string source_;
   std::string phase_; ///< Last said.
   std::uint64_t task_ = 0;
+  std::future<answer> asked_; ///< For the takeover.
 };
 
 /// "promised: 12.0 MiB of extents and 192 MiB of RAM in 2.1 s, blackout 41 ms (20 to 80)".

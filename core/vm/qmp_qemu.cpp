@@ -110,6 +110,7 @@ result<stream_view> qmp_qemu::stream() {
   out.state = stream_state_of(text(*got->value, "status"));
   out.sent_bytes = number(ram, "transferred");
   out.remaining_bytes = number(ram, "remaining");
+  out.dirty_bytes = number(ram, "dirty-pages-rate") * number(ram, "page-size");
   if (auto& mbps = member(ram, "mbps"); mbps.is_number() && mbps.get<double>() > 0)
     out.rate_bytes = static_cast<std::uint64_t>(mbps.get<double>() * bytes_per_mbit);
   out.why = text(*got->value, "error-desc");
@@ -163,6 +164,11 @@ result<void> qmp_qemu::begin(const std::string& uri) {
   return done ? result<void>{} : done.error();
 }
 
+result<void> qmp_qemu::set_bandwidth(std::uint64_t bytes) {
+  auto done = ask("migrate-set-parameters", {{"max-bandwidth", bytes}});
+  return done ? result<void>{} : done.error();
+}
+
 result<void> qmp_qemu::proceed() {
   auto done = ask("migrate-continue", {{"state", "pre-switchover"}});
   return done ? result<void>{} : done.error();
@@ -181,16 +187,22 @@ result<void> qmp_qemu::quit() {
   return tell("quit");
 }
 
-result<std::uint64_t> qmp_qemu::requests() {
+result<disk_totals> qmp_qemu::disks() {
   auto got = ask("query-blockstats");
   if (!got)
     return got.error();
-  std::uint64_t sum = 0;
-  if (got->value->is_array())
-    for (auto& disk : *got->value)
-      for (auto key : {"rd_operations", "wr_operations", "flush_operations"})
-        sum += number(member(disk, "stats"), key);
-  return sum;
+  disk_totals out;
+  if (!got->value->is_array())
+    return out;
+  for (auto& disk : *got->value) {
+    auto& stats = member(disk, "stats");
+    auto moved = number(stats, "rd_operations") + number(stats, "wr_operations");
+    out.requests += moved + number(stats, "flush_operations");
+    out.transfers.requests += moved;
+    out.transfers.busy_ns += static_cast<std::int64_t>(number(stats, "rd_total_time_ns")
+                                                       + number(stats, "wr_total_time_ns"));
+  }
+  return out;
 }
 
 result<std::optional<qmp::heard>> qmp_qemu::next_event(std::chrono::milliseconds timeout) {

@@ -19,12 +19,13 @@ public:
   result<void> prepare_destination() override;
   result<std::string> accept(const std::string& uri) override;
   result<void> begin(const std::string& uri) override;
+  result<void> set_bandwidth(std::uint64_t bytes) override;
   result<void> proceed() override;
   result<void> cancel() override;
   result<void> resume() override;
   result<void> pause() override;
   result<void> quit() override;
-  result<std::uint64_t> requests() override;
+  result<disk_totals> disks() override;
   result<std::optional<qmp::heard>> next_event(std::chrono::milliseconds timeout) override;
 
 private:
@@ -49,12 +50,13 @@ public:
   result<void> prepare_destination() override { return why_; }
   result<std::string> accept(const std::string&) override { return why_; }
   result<void> begin(const std::string&) override { return why_; }
+  result<void> set_bandwidth(std::uint64_t) override { return why_; }
   result<void> proceed() override { return why_; }
   result<void> cancel() override { return why_; }
   result<void> resume() override { return why_; }
   result<void> pause() override { return why_; }
   result<void> quit() override { return why_; }
-  result<std::uint64_t> requests() override { return why_; }
+  result<disk_totals> disks() override { return why_; }
   result<std::optional<qmp::heard>> next_event(std::chrono::milliseconds) override { return why_; }
 
 private:

@@ -14,6 +14,7 @@ using namespace std::chrono_literals;
 using std::chrono::milliseconds;
 
 constexpr auto pace = 20ms;
+constexpr auto impatience = 2s;
 constexpr auto look_interval_us = 100'000;
 /// Leases are armed when so much time of RAM copying is left: from then on no extent is copied.
 constexpr double arm_ahead_s = 5.0;
@@ -35,7 +36,7 @@ vm_migration::vm_migration(qemu_port& source, qemu_port& destination,
                            std::vector<std::unique_ptr<volume_port>>& volumes, vm_clock& clock,
                            vm_migration_options options)
     : source_(source), destination_(destination), volumes_(volumes), clock_(clock),
-      options_(std::move(options)) {}
+      options_(std::move(options)), pace_({options_.stream.bandwidth_bytes, options_.tolerated}) {}
 
 vm_end vm_migration::run() {
   at_.asked = clock_.wall_us();
@@ -44,11 +45,14 @@ vm_end vm_migration::run() {
     bool gone = !here && here.error().code == errc::unreachable;
     return {gone ? vm_place::lost : vm_place::source, ok.error(), account_};
   }
-  for (auto step : {&vm_migration::pre_position, &vm_migration::copy_ram, &vm_migration::take_all})
+  for (auto step : {&vm_migration::pre_position, &vm_migration::copy_ram})
     if (auto done = (this->*step)(); !done)
       return undo(done.error());
-  if (auto done = switch_over(); !done)
-    return proceeded_ ? settle(done.error()) : undo(done.error());
+  for (auto step : {&vm_migration::take_all, &vm_migration::switch_over})
+    if (auto done = (this->*step)(); !done)
+      return released_    ? settle(done.error())
+             : proceeded_ ? take_back(done.error())
+                          : undo(done.error());
   return finish();
 }
 
@@ -79,11 +83,13 @@ result<void> vm_migration::check() {
 }
 
 /// The way a QEMU dies while nobody asks it anything.
-result<void> vm_migration::alive() {
+result<void> vm_migration::alive(bool source_too) {
   if (clock_.interrupted())
     return fault{errc::canceled, "canceled"};
   for (bool at_source : {true, false}) {
     auto got = (at_source ? source_ : destination_).next_event(0ms);
+    if (!got && at_source && !source_too)
+      continue;
     if (!got)
       return got.error();
     if (*got)
@@ -96,6 +102,8 @@ result<void> vm_migration::pre_position() {
   auto ram = source_.ram_bytes();
   if (!ram)
     return ram.error();
+  if (auto now = source_.disks())
+    pace_.quiet(now->transfers);
   for (auto& volume : volumes_)
     if (auto done = volume->begin(*ram, options_.stream.bandwidth_bytes); !done)
       return fault{done.error().code, volume->name() + ": " + done.error().detail};
@@ -113,9 +121,13 @@ result<void> vm_migration::pre_position() {
       return ok;
     if (std::all_of(ready.begin(), ready.end(), [](bool x) { return x; }))
       break;
-    clock_.sleep(5 * pace);
+    // What was announced is there at once.
+    bool soon = clock_.wall_us() - at_.asked < us(impatience);
+    clock_.sleep(soon ? pace : 10 * pace);
   }
   at_.ready = clock_.wall_us();
+  if (auto now = source_.disks())
+    pace_.quiet(now->transfers);
   auto limit = static_cast<double>(options_.stream.bandwidth_bytes);
   return static_cast<double>(*ram) < arm_ahead_s * (limit > 0 ? limit : rate_assumed)
              ? arm_all()
@@ -132,11 +144,14 @@ result<void> vm_migration::arm_all() {
 
 /// Until QEMU has stopped the guest.
 result<void> vm_migration::copy_ram() {
-  if (auto count = destination_.requests())
-    requests_before_ = *count;
+  if (auto now = destination_.disks())
+    requests_before_ = now->requests;
   auto uri = destination_.accept(options_.uri);
   if (!uri)
     return uri.error();
+  // It runs when its volumes are there, not when its RAM is.
+  if (auto done = destination_.pause(); was_running_ && !done)
+    return done;
   clock_.say("copies RAM to " + *uri);
   began_ = true;
   if (auto done = source_.begin(*uri); !done)
@@ -154,7 +169,7 @@ result<void> vm_migration::copy_ram() {
     if (now - looked < look_interval_us)
       continue;
     looked = now;
-    if (auto done = arm_when_near(); !done)
+    if (auto done = look_at_stream(); !done)
       return done;
   }
 }
@@ -177,7 +192,7 @@ result<bool> vm_migration::hear_source() {
   return told_ == stream_state::pre_switchover;
 }
 
-result<void> vm_migration::arm_when_near() {
+result<void> vm_migration::look_at_stream() {
   auto view = source_.stream();
   if (!view)
     return view.error();
@@ -185,6 +200,7 @@ result<void> vm_migration::arm_when_near() {
   if (view->state == stream_state::pre_switchover || view->state == stream_state::failed
       || view->state == stream_state::canceled)
     told_ = view->state;
+  adjust_bandwidth(*view);
   auto rate = static_cast<double>(view->rate_bytes);
   bool near = rate > 0 && static_cast<double>(view->remaining_bytes) < rate * arm_ahead_s;
   if (armed_ || (!near && pass_ < 2 && told_ != stream_state::pre_switchover))
@@ -192,27 +208,50 @@ result<void> vm_migration::arm_when_near() {
   return arm_all();
 }
 
-/// The guest is stopped: all of them or none.
+void vm_migration::adjust_bandwidth(const stream_view& view) {
+  if (options_.tolerated <= 0)
+    return;
+  auto disks = source_.disks();
+  if (!disks)
+    return; // A QEMU that is gone shows elsewhere.
+  ram_look now{clock_.wall_us(), view.sent_bytes, view.dirty_bytes, disks->transfers};
+  if (auto limit = pace_.look(now))
+    (void)source_.set_bandwidth(*limit);
+}
+
+/// The guest is stopped: all of them or none. QEMU sends the rest of its RAM meanwhile.
 result<void> vm_migration::take_all() {
+  for (auto& volume : volumes_)
+    volume->ask_to_take();
+  if (auto done = go_on(); !done)
+    return done;
   for (auto& volume : volumes_) {
     auto times = volume->take();
     if (!times)
       return fault{times.error().code, volume->name() + ": " + times.error().detail};
-    drain_us_ += times->drain_us;
-    promote_us_ += times->promote_us;
+    drain_us_ = std::max(drain_us_, times->drain_us);
+    promote_us_ = std::max(promote_us_, times->promote_us);
   }
   at_.taken = clock_.wall_us();
-  // Volumes at the destination and its QEMU gone: better to know before the source's guest leaves.
-  return alive();
+  // The last moment in which the guest can stay without anybody asking where it is. A source that
+  // has died meanwhile is one reason more to go on.
+  if (auto ok = alive(false); !ok)
+    return ok;
+  released_ = true;
+  return was_running_ ? destination_.resume() : result<void>{};
 }
 
-result<void> vm_migration::switch_over() {
+result<void> vm_migration::go_on() {
   if (auto done = source_.proceed(); !done) {
     auto now = source_.stream();
     proceeded_ = !now || now->state != stream_state::pre_switchover;
     return done;
   }
   proceeded_ = true;
+  return {};
+}
+
+result<void> vm_migration::switch_over() {
   auto deadline = clock_.wall_us() + us(options_.switch_timeout);
   for (;;) {
     auto there = hear_switch();
@@ -245,7 +284,7 @@ result<bool> vm_migration::hear_switch() {
   if (!was_running_)
     return arrived_;
   if (at_.resume == 0 && arrived_) {
-    // Started with -S: it waits for us.
+    // It was told to run in the moment in which it came in.
     auto there = destination_.guest();
     if (there && *there == guest_state::paused)
       if (auto done = destination_.resume(); !done)
@@ -257,10 +296,10 @@ result<bool> vm_migration::hear_switch() {
 void vm_migration::await_first_request() {
   auto deadline = clock_.wall_us() + us(first_request_patience);
   while (clock_.wall_us() < deadline) {
-    auto now = destination_.requests();
+    auto now = destination_.disks();
     if (!now)
       return;
-    if (*now > *requests_before_) {
+    if (now->requests > *requests_before_) {
       at_.first = clock_.wall_us();
       return;
     }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "core/vm/ram_pace.hpp"
 #include "core/vm/vm_ports.hpp"
 
 #include <memory>
@@ -10,6 +11,7 @@ namespace foreshift {
 struct vm_migration_options {
   std::string uri; ///< Where the destination listens, or shall.
   stream_options stream;
+  double tolerated = 0.5; ///< So much longer the guest's requests may take while RAM is copied.
   std::chrono::milliseconds ram_timeout{1'800'000}; ///< For the RAM to converge.
   std::chrono::milliseconds switch_timeout{30'000}; ///< From migrate-continue to running there.
 };
@@ -31,11 +33,12 @@ struct vm_end {
 /// Migrates a running guest with its volumes:
 ///
 ///   both QEMUs checked -> extents pre-positioned up to the gate -> RAM copied -> leases armed when
-///   little RAM is left -> QEMU stops the guest (pre-switchover) -> every volume's lease taken, or
-///   none -> migrate-continue -> the guest runs there -> the sources let go
+///   little RAM is left -> QEMU stops the guest (pre-switchover) -> migrate-continue, and meanwhile
+///   every volume's lease taken, or none -> the destination's guest, which waited for that, runs ->
+///   the sources let go
 ///
-/// Whatever fails, the guest ends up at the side that is primary: before migrate-continue always
-/// the source; after it, wherever it runs (`settle`). One thread.
+/// Whatever fails, the guest ends up at the side that is primary: before the destination was told
+/// to run it always the source; after that, wherever it runs (`settle`). One thread.
 class vm_migration {
 public:
   vm_migration(qemu_port& source, qemu_port& destination,
@@ -52,25 +55,29 @@ private:
   result<void> pre_position();
   result<void> copy_ram();
   result<bool> hear_source();
-  result<void> arm_when_near();
+  result<void> look_at_stream();
   result<void> arm_all();
   result<void> take_all();
+  result<void> go_on();
   result<void> switch_over();
   result<bool> hear_switch();
+  void adjust_bandwidth(const stream_view& view);
   void await_first_request();
-  result<void> alive();
+  result<void> alive(bool source_too = true);
   void note(const qmp::heard& x, bool at_source);
 
   vm_end finish();
   vm_end undo(fault why);
+  vm_end take_back(fault why);
   vm_end settle(fault why);
   std::optional<vm_end> settle_once(const fault& why, bool late);
   vm_end stay_there(std::optional<fault> why);
   vm_end stay_here(fault why, bool start_again);
   vm_end give_up(fault why);
+  std::optional<vm_end> start_there(const fault& why);
   result<void> return_volumes();
   result<void> cancel_stream();
-  result<void> run_here();
+  result<void> run_here(bool start_again);
   bool never_ran_there();
   void write_account();
   void phase(const char* name, std::int64_t from_us, std::int64_t to_us);
@@ -91,10 +98,12 @@ private:
   bool armed_ = false;
   std::optional<stream_state> told_; ///< The source's last MIGRATION event, as a state.
   bool proceeded_ = false;           ///< QEMU goes on from pre-switchover, as far as we know.
+  bool released_ = false;            ///< The destination's QEMU may run the guest.
   bool arrived_ = false;             ///< The destination's: completed.
   std::int64_t pass_ = 0;
   std::optional<std::uint64_t> requests_before_; ///< Of the destination's disks.
   std::uint64_t drain_us_ = 0, promote_us_ = 0;
+  ram_pace pace_;
   bool watched_ = true; ///< The destination's monitor from before its guest could run.
   std::optional<std::int64_t> source_lag_us_, destination_lag_us_;
   vm_account account_;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "core/limits/slowdown_pacer.hpp"
 #include "core/vm/account.hpp"
 #include "core/vm/qmp_client.hpp"
 
@@ -39,12 +40,19 @@ struct stream_view {
   std::uint64_t sent_bytes = 0;      ///< Of RAM, over the wire.
   std::uint64_t remaining_bytes = 0; ///< Of this pass.
   std::uint64_t rate_bytes = 0;      ///< Per second, of late.
+  std::uint64_t dirty_bytes = 0;     ///< Written by the guest per second, where it is known.
   std::string why;                   ///< Of `failed`.
 };
 
 struct stream_options {
-  std::uint64_t bandwidth_bytes = 0; ///< Per second; 0: unlimited.
+  std::uint64_t bandwidth_bytes = 0; ///< Per second, at most; 0: unlimited.
   std::uint64_t downtime_ms = 0;     ///< QEMU's downtime-limit; 0: as it is.
+};
+
+/// What a guest's disks came to since its QEMU started.
+struct disk_totals {
+  std::uint64_t requests = 0;    ///< Finished, of any kind.
+  foreground_totals transfers{}; ///< Reads and writes among them.
 };
 
 /// One QEMU. Calls block, each within a limit of its own. `unreachable`: its monitor is gone.
@@ -60,13 +68,16 @@ public:
   /// Listens, unless it does already, and returns the address to migrate to.
   virtual result<std::string> accept(const std::string& uri) = 0;
   virtual result<void> begin(const std::string& uri) = 0;
+  /// Of the RAM stream, also while it runs; bytes a second, 0: unlimited.
+  virtual result<void> set_bandwidth(std::uint64_t bytes) = 0;
   virtual result<void> proceed() = 0;
   virtual result<void> cancel() = 0;
+  /// Of a guest that is still to come in: it will run once it is there.
   virtual result<void> resume() = 0;
+  /// Of a guest that is still to come in: it will wait for `resume`.
   virtual result<void> pause() = 0;
   virtual result<void> quit() = 0;
-  /// Requests its guest's disks have finished since it started.
-  virtual result<std::uint64_t> requests() = 0;
+  virtual result<disk_totals> disks() = 0;
   virtual result<std::optional<qmp::heard>> next_event(std::chrono::milliseconds timeout) = 0;
 };
 
@@ -86,7 +97,9 @@ public:
   /// Whether its gate is met. A fault: its task has ended.
   virtual result<bool> ready() = 0;
   virtual result<void> arm() = 0;
-  /// The destination becomes primary.
+  /// Asks for the takeover and does not wait: others are asked meanwhile. `take` tells how it went.
+  virtual void ask_to_take() = 0;
+  /// The destination becomes primary; also if nobody has asked before, or the answer was lost.
   virtual result<take_times> take() = 0;
   /// The source's hold ends; for good.
   virtual result<void> keep(const vm_account& account) = 0;

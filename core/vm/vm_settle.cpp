@@ -62,7 +62,15 @@ vm_end vm_migration::undo(fault why) {
   return stay_here(std::move(why), false);
 }
 
-/// After migrate-continue: where the guest is, both QEMUs together know.
+/// After migrate-continue, when nobody has told the destination's QEMU to run the guest yet: it
+/// never ran there and never will, even if its QEMU cannot be told to go.
+vm_end vm_migration::take_back(fault why) {
+  (void)destination_.quit();
+  (void)cancel_stream();
+  return stay_here(std::move(why), true);
+}
+
+/// After that: where the guest is, both QEMUs together know.
 vm_end vm_migration::settle(fault why) {
   auto deadline =
       clock_.wall_us()
@@ -88,10 +96,7 @@ std::optional<vm_end> vm_migration::settle_once(const fault& why, bool late) {
       (void)source_.pause();
     return stay_there(std::nullopt);
   case switch_verdict::start:
-    if (!was_running_)
-      return stay_there(std::nullopt);
-    (void)destination_.resume();
-    return std::nullopt;
+    return start_there(why);
   case switch_verdict::back:
     // Whatever it still gets, it must not come up.
     (void)destination_.quit();
@@ -108,6 +113,23 @@ std::optional<vm_end> vm_migration::settle_once(const fault& why, bool late) {
       return stay_here(why, now.source == guest_state::left);
     return std::nullopt;
   }
+  return std::nullopt;
+}
+
+/// The guest is whole at the destination. Who was killed may have got there before the volumes did.
+std::optional<vm_end> vm_migration::start_there(const fault& why) {
+  if (!was_running_)
+    return stay_there(std::nullopt);
+  for (auto& volume : volumes_) {
+    auto taken = watched_ ? result<take_times>{take_times{}} : volume->take();
+    if (taken)
+      continue;
+    if (taken.error().code == errc::unreachable || taken.error().code == errc::timeout)
+      return std::nullopt;
+    // Without all of its volumes nobody let it run there.
+    return take_back(why);
+  }
+  (void)destination_.resume();
   return std::nullopt;
 }
 
@@ -141,9 +163,7 @@ vm_end vm_migration::stay_here(fault why, bool start_again) {
   write_account();
   if (auto returned = return_volumes(); !returned)
     return give_up({returned.error().code, why.detail + "; then: " + returned.error().detail});
-  if (start_again)
-    (void)source_.resume();
-  if (auto runs = run_here(); !runs)
+  if (auto runs = run_here(start_again); !runs)
     return {vm_place::lost,
             fault{why.code, fmt::format("{}; the guest is lost: {}; its volumes are at the source",
                                         why.detail, runs.error().detail)},
@@ -189,7 +209,7 @@ result<void> vm_migration::cancel_stream() {
 }
 
 /// Waits until the source's guest does what it did before.
-result<void> vm_migration::run_here() {
+result<void> vm_migration::run_here(bool start_again) {
   for (int i = 0; i < rounds_max; ++i) {
     auto now = source_.guest();
     if (!now && now.error().code == errc::unreachable)
@@ -198,7 +218,9 @@ result<void> vm_migration::run_here() {
       return {};
     if (now && *now == guest_state::broken)
       return fault{errc::failed, "the source's QEMU says that its guest is broken"};
-    if (now && *now == guest_state::paused && i >= patient_rounds)
+    if (now
+        && ((*now == guest_state::paused && i >= patient_rounds)
+            || (*now == guest_state::left && start_again)))
       (void)source_.resume();
     clock_.sleep(pace);
   }
@@ -234,6 +256,7 @@ void vm_migration::write_account() {
   phase("ram", at_.ready, at_.stop);
   phase("drain", at_.pre, at_.pre + static_cast<std::int64_t>(drain_us_));
   phase("promote", at_.pre, at_.pre + static_cast<std::int64_t>(promote_us_));
+  phase("flip", at_.pre, at_.taken);
   phase("resume", at_.device > 0 ? at_.device : at_.taken, at_.resume);
   phase("first-io", at_.resume, at_.first);
   auto since = [](std::int64_t from, std::int64_t to) {

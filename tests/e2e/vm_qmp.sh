@@ -84,7 +84,7 @@ fs task show "$task"
 [[ $(field '.vm.blackoutUs != null and .vm.switchUs != null' task show "$task") == true ]] ||
   fail "no account"
 [[ $(field '[.vm.phases[].name] | join(" ")' task show "$task") == \
-  "gate ram drain promote resume"* ]] || fail "phases"
+  "gate ram drain promote flip resume"* ]] || fail "phases"
 quit one
 
 note "and back, with a destination that waits for its start"

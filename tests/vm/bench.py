@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""usage: bench.py [--pairs N] [--migrations N] [--rounds N] [--json FILE] [SECTION...]
+"""usage: bench.py [--pairs N] [--migrations N] [--rounds N] [--mirror GIBxROUNDS]...
+[--with FILE]... [--json FILE] [SECTION...]
 A QEMU guest's live migration with our volumes beside shared storage and beside a full mirror of its
 disk, interleaved in one run. Without KVM: ratios count, times do not."""
 
@@ -9,11 +10,12 @@ import time
 
 from contenders import Mirror, Ours, Shared
 from lab import Failed, Lab, expect, wait_until
-from measure import first_after, longest_gap, median, quantile, window
+from measure import first_after, longest_gap, median, quantile, window, written_bytes
 
 WARM_S = 4.0
 TAIL_S = 3.0
 HOT_MIB = 64
+PHASES = ("gate", "ram", "drain", "promote", "flip", "resume", "first-io")
 
 
 class Table:
@@ -50,9 +52,11 @@ def measured(contender, warm_s, tail_s):
     seen.update({
         "switch_s": seen["device"] - seen["pre_switchover"],
         "stop_to_resume_s": seen["resume"] - seen["stop"],
+        "flush_s": seen["pre_switchover"] - seen["stop"],
         "request_to_resume_s": seen["resume"] - seen["request"],
         "gap_s": longest_gap(records, seen["request"], seen["resume"] + 1.0) if resumed else None,
         "first_io_s": resumed and resumed - seen["resume"],
+        "written_bytes": written_bytes(records, seen["request"], seen["resume"]),
         "before": window(records, seen["request"] - warm_s, seen["request"]),
         "during_ram": window(records, seen["ram"], seen["stop"]),
         "after": window(records, resumed, resumed + 1.0) if resumed else {}})
@@ -62,14 +66,28 @@ def measured(contender, warm_s, tail_s):
     return seen
 
 
+def phase_s(task, name):
+    """How long a phase of Foreshift's own account took."""
+    return next((int(x["durationUs"]) / 1e6 for x in task.get("vm", {}).get("phases", [])
+                 if x.get("name") == name), None)
+
+
 class Bench:
     def __init__(self, options):
         self.options, self.table = options, Table()
         self.lab = Lab()
         self.lab.start_cluster(coordinator='[policy]\nhold = "2s"\n')
         self.failed = {}
+        self.former = []
+        for path in options.runs or []:
+            with open(path) as f:
+                self.former += json.load(f)["runs"]
 
-    def run(self, contender, warm_s=WARM_S, tail_s=TAIL_S):
+    def all_of(self, name):
+        """Runs of that name, also those of earlier days that were named with --with."""
+        return [x for x in self.former + self.table.runs if x["contender"] == name]
+
+    def run(self, contender, warm_s=WARM_S, tail_s=TAIL_S, kept_as=None):
         """A measured migration; None when it failed, which is counted."""
         try:
             seen = measured(contender, warm_s, tail_s)
@@ -77,9 +95,18 @@ class Bench:
             self.failed.setdefault(contender.name, []).append(str(why))
             print(f"  FAILED {contender.name}: {why}", flush=True)
             return None
-        kept = {key: value for key, value in seen.items() if key != "task"}
-        self.table.runs.append(dict(kept, contender=contender.name))
+        seen["contender"] = kept_as or contender.name
+        self.table.runs.append(seen)
+        self.save()
         return seen
+
+    def save(self):
+        """After every run, so that one that is broken off has shown something."""
+        if not self.options.json:
+            return
+        with open(self.options.json, "w") as f:
+            json.dump({"rows": self.table.rows, "runs": self.table.runs,
+                       "failed": self.failed}, f, indent=1)
 
     def boot(self, contender):
         contender.machine.boot("a")
@@ -87,17 +114,17 @@ class Bench:
 
     # -- sections ----------------------------------------------------------------------------------
 
-    def pairs(self):
-        """Ours, announced beforehand, against shared storage; there and back, in turn."""
+    def in_pairs(self, pairs, warm_s=WARM_S, tail_s=TAIL_S):
+        """What each migration of ours and of shared storage came to, in turn, there and back."""
         contenders = [self.boot(Ours(self.lab, "ours", 256, IO_HOT_MIB=HOT_MIB))]
         contenders[0].pause()
         contenders.append(self.boot(Shared(self.lab, "shared", 256, IO_HOT_MIB=HOT_MIB)))
         contenders[1].pause()
         got = {"ours": [], "shared": []}
-        for pair in range(self.options.pairs):
+        for pair in range(pairs):
             for one in contenders if pair % 2 == 0 else reversed(contenders):
                 one.go_on()
-                seen = self.run(one)
+                seen = self.run(one, warm_s, tail_s)
                 expect(seen, f"{one.name} goes on")
                 got[one.name].append(seen)
                 one.pause()
@@ -105,17 +132,23 @@ class Bench:
             one.go_on()
             one.machine.verify()
             one.end()
-        self.compare(got["ours"], got["shared"], "shared")
-        self.alone(got["ours"])
         return got
+
+    def pairs(self):
+        """Ours, announced beforehand, against shared storage; there and back, in turn."""
+        if self.options.pairs:
+            self.in_pairs(self.options.pairs)
+        self.compare(self.all_of("ours"), self.all_of("shared"), "shared")
+        self.alone(self.all_of("ours"))
 
     def compare(self, ours, theirs, name):
         n = min(len(ours), len(theirs))
-        wanted = {"shared": {"stop_to_resume_s": "<= 1.05x", "gap_s": "<= 1.10x",
+        wanted = {"shared": {"stop_to_resume_s": "<= 1.05x", "flush_s": "", "gap_s": "<= 1.10x",
                              "request_to_resume_s": ""},
                   "mirror 1 GiB": {"gap_s": "<= 0.50x", "request_to_resume_s": "<= 0.10x"},
                   "mirror 8 GiB": {"gap_s": "<= 0.50x", "request_to_resume_s": "<= 0.02x"}}[name]
-        words = {"stop_to_resume_s": "STOP to RESUME", "gap_s": "guest's longest gap",
+        words = {"stop_to_resume_s": "STOP to RESUME", "flush_s": "of it until pre-switchover",
+                 "gap_s": "guest's longest gap",
                  "request_to_resume_s": "request to running at the destination"}
         for key, target in wanted.items():
             a, b = (median([x[key] for x in xs]) for xs in (ours, theirs))
@@ -134,30 +167,36 @@ class Bench:
         self.table.row("flip's share (pre-switchover to continue), p50", ms(median(switches)), "",
                        None, "<= 1.5 ms", n)
         self.table.row("the same, p99", ms(quantile(switches, 0.99)), "", None, "<= 10 ms", n)
-        extra = median([x["wire_bytes"] - x["ram_bytes"] for x in ours])
         ram = median([x["ram_bytes"] for x in ours])
-        self.table.row("bytes on the wire beyond RAM, of the hot set", f"{extra / 1e6:.2f} MB",
-                       f"RAM {ram / 1e6:.1f} MB, hot set {HOT_MIB} MiB", extra / (HOT_MIB << 20),
-                       "<= 0.01x", n)
+        written = median([x["written_bytes"] for x in ours])
+        for what, extra in (
+                ("bytes on the wire beyond RAM, of the hot set",
+                 median([x["wire_bytes"] - x["ram_bytes"] for x in ours])),
+                ("the same without what the guest wrote meanwhile",
+                 median([x["wire_bytes"] - x["ram_bytes"] - x["written_bytes"] for x in ours]))):
+            self.table.row(what, f"{extra / 1e6:.2f} MB",
+                           f"RAM {ram / 1e6:.1f} MB, written {written / 1e6:.1f} MB",
+                           extra / (HOT_MIB << 20), "<= 0.01x", n)
+        for name in PHASES:
+            spans = [phase_s(x["task"], name) for x in ours]
+            self.table.row(f"phase {name}, p50", ms(median(spans)),
+                           f"p99 {ms(quantile(spans, 0.99))}", None, "", n)
 
     def mirror(self):
         """Ours against a full mirror of 1 GiB (every round) and 8 GiB (once)."""
-        for gib, rounds in ((1, self.options.rounds), (8, 1)):
-            ours, theirs = [], []
+        for gib, rounds in self.options.mirror or ((1, self.options.rounds), (8, 1)):
             for i in range(rounds):
-                for kind, got in ((Ours, ours), (Mirror, theirs)):
-                    name = f"{kind.__name__.lower()}{gib}g{i}"
-                    one = self.boot(kind(self.lab, name, gib << 10, IO_HOT_MIB=HOT_MIB))
-                    seen = self.run(one)
-                    if seen:
-                        got.append(seen)
+                for kind in (Ours, Mirror):
+                    name = f"{kind.__name__.lower()}{gib}g"
+                    one = self.boot(kind(self.lab, f"{name}{i}", gib << 10, IO_HOT_MIB=HOT_MIB))
+                    self.run(one, kept_as=name)
                     one.end()
+            ours, theirs = self.all_of(f"ours{gib}g"), self.all_of(f"mirror{gib}g")
             if ours and theirs:
                 self.compare(ours, theirs, f"mirror {gib} GiB")
 
     def preposition(self):
         """Guest IOPS while the hot set is copied to a host that has nothing of the volume."""
-        shares = []
         for i in range(self.options.rounds):
             one = self.boot(Ours(self.lab, f"fresh{i}", 256, IO_HOT_MIB=HOT_MIB))
             self.learn(one, HOT_MIB)
@@ -169,10 +208,12 @@ class Bench:
             time.sleep(0.5)
             records = one.machine.records()
             before, during = window(records, begin, asked), window(records, asked, moved)
-            shares.append(over(during["iops"], before["iops"]))
             self.table.runs.append({"contender": "preposition", "before": before, "during": during,
                                     "seconds": moved - asked})
+            self.save()
             one.end()
+        shares = [over(x["during"]["iops"], x["before"]["iops"])
+                  for x in self.all_of("preposition")]
         self.table.row("guest IOPS while extents are pre-positioned, of before",
                        f"{median(shares):.2f}", "", None, ">= 0.90", len(shares))
 
@@ -190,10 +231,10 @@ class Bench:
         """Promised blackouts against what came true, and the flip's share over many migrations."""
         one = self.boot(Ours(self.lab, "promised", 128, IO_HOT_MIB=16))
         self.learn(one, 16)
-        switches, within, promised = [], 0, 0
         for _ in range(self.options.migrations):
-            seen = self.run(one, 1.0, 1.0)
-            expect(seen, "the migration succeeded")
+            expect(self.run(one, 1.0, 1.0), "the migration succeeded")
+        switches, within, promised = [], 0, 0
+        for seen in self.all_of("promised"):
             switches.append(seen["switch_s"])
             said = seen["task"].get("promised", {})
             if int(said.get("blackoutHighUs", 0)) > 0:
@@ -212,16 +253,14 @@ class Bench:
     def remote(self):
         """The first second after the flip, when what stayed behind is 2 ms away."""
         self.lab.delay_peers(2)
-        p50, mean = [], []
         for i in range(self.options.rounds):
             one = self.boot(Ours(self.lab, f"remote{i}", 256, IO_HOT_MIB=HOT_MIB))
             self.learn(one, HOT_MIB)
-            seen = self.run(one)
-            if seen:
-                p50.append(over(seen["after"]["read_p50_us"], seen["before"]["read_p50_us"]))
-                mean.append(over(seen["after"]["read_mean_us"], seen["before"]["read_mean_us"]))
+            self.run(one, kept_as="remote")
             one.end()
-        for name, got, target in (("p50", p50, "<= 1.20x"), ("mean", mean, "<= 1.50x")):
+        for name, target in (("p50", "<= 1.20x"), ("mean", "<= 1.50x")):
+            got = [over(x["after"][f"read_{name}_us"], x["before"][f"read_{name}_us"])
+                   for x in self.all_of("remote")]
             self.table.row(f"guest's reads, first second after the flip, {name}, of before", "", "",
                            median(got), target, len(got))
 
@@ -231,7 +270,12 @@ def main():
     parser.add_argument("--pairs", type=int, default=10)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--migrations", type=int, default=50)
-    parser.add_argument("--json", help="also write rows and single runs there")
+    parser.add_argument("--mirror", type=lambda x: tuple(map(int, x.split("x"))), action="append",
+                        metavar="GIBxROUNDS", help="sizes of the section mirror (default 1, and 8 "
+                                                   "once)")
+    parser.add_argument("--with", dest="runs", action="append", metavar="FILE",
+                        help="count the runs of this --json file as well")
+    parser.add_argument("--json", help="also write rows and single runs there, run by run")
     parser.add_argument("sections", nargs="*")
     options = parser.parse_args()
     bench = Bench(options)
@@ -240,10 +284,7 @@ def main():
         getattr(bench, name)()
     for name, why in bench.failed.items():
         print(f"  {name}: {len(why)} runs failed: {why[0]}")
-    if options.json:
-        with open(options.json, "w") as f:
-            json.dump({"rows": bench.table.rows, "runs": bench.table.runs,
-                       "failed": bench.failed}, f, indent=1)
+    bench.save()
 
 
 if __name__ == "__main__":

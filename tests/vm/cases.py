@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""usage: cases.py [tool|foreshift] [NAME...]
+"""usage: cases.py [GROUP|CASE...]
 A guest that writes and verifies all the time migrates between two hosts, cleanly and with something
 killed, cut or cancelled on the way. After each case: one running guest, one primary, every stamp as
-it was written."""
+it was written. Groups: tool (any tool that flips at pre-switchover), and of `foreshift migrate
+--qmp` short, qemu, control, driver."""
 
+import signal
 import sys
 import threading
 import time
@@ -14,6 +16,7 @@ from switchover import Aborted, ForeshiftDriven, Switchover
 
 MIB = 64
 SLOW = 12 << 20  # bytes a second of RAM, so that there is time to break something
+FLIP_TIMEOUT_S = 3
 
 
 class World:
@@ -21,7 +24,7 @@ class World:
 
     def __init__(self):
         self.lab = Lab()
-        self.lab.start_cluster()
+        self.lab.start_cluster(coordinator=f'[policy]\nflip_timeout = "{FLIP_TIMEOUT_S}s"\n')
         self.machine, self.volumes = None, []
         self.driver = Switchover
 
@@ -59,10 +62,10 @@ class World:
             raise Failed("the migration succeeded")
         expect(self.place == before, "the machine is where it was")
 
-    def tries(self, on_phase, **how):
+    def tries(self, *actions, **how):
         """A migration that may end either way. A lost guest is started anew at the owner."""
         try:
-            self.migrate(on_phase, **how)
+            self.migrate(lambda phase: [act(phase) for act in actions], **how)
         except Aborted as why:
             print(f"   aborted: {str(why)[:110]}")
         else:
@@ -79,6 +82,16 @@ class World:
     def restart_coordinator(self):
         self.lab.kill("coordinator")
         threading.Timer(2, self.lab.start_coordinator).start()
+
+    def restart_agent(self, place):
+        self.lab.kill(f"agent-{place}")
+        self.lab.start_agent(place)
+
+    def silence_destination(self, seconds):
+        """Its agent, and with it the takeover, stands still for a while."""
+        agent = self.lab.processes[f"agent-{self.under_way.to}"]
+        agent.send_signal(signal.SIGSTOP)
+        threading.Timer(seconds, agent.send_signal, [signal.SIGCONT]).start()
 
     def check(self):
         """One running guest that goes on, at the one primary, and everything it wrote is there."""
@@ -155,26 +168,8 @@ def canceled_by_user(w):
     w.check()
 
 
-def agent_killed(w):
-    """the destination's agent is killed while RAM is copied, and starts again"""
-    agent, to = f"agent-{w.other}", w.other
-
-    def kill():
-        w.lab.kill(agent)
-        w.lab.start_agent(to)
-
-    w.tries(at("ram", later(kill)), bandwidth=SLOW)
-    w.check()
-
-
-def coordinator_killed(w):
-    """the coordinator is killed at pre-switchover; it is back two seconds later"""
-    w.tries(at("paused", lambda: w.restart_coordinator()))
-    w.check()
-
-
 def coordinator_killed_during_flip(w):
-    """... while it flips the lease"""
+    """the coordinator is killed while it flips the lease; it is back two seconds later"""
     w.tries(at("paused", lambda: threading.Timer(0.03, w.restart_coordinator).start()))
     w.check()
 
@@ -203,6 +198,19 @@ def driver_killed(w):
     w.check()
 
 
+def driver_killed_before_takeover(w):
+    """... when QEMU goes on and the takeover does not"""
+    w.tries(at("ram", lambda: w.silence_destination(12)),
+            at("continued", later(lambda: w.under_way.process.kill())), bandwidth=SLOW)
+    w.check()
+
+
+def flip_times_out(w):
+    """the destination does not take over in time; RAM is there already, the guest comes back"""
+    w.aborts(at("ram", lambda: w.silence_destination(12 + 2 * FLIP_TIMEOUT_S)), bandwidth=SLOW)
+    w.check()
+
+
 def guest_reset(w):
     """the guest resets itself while RAM is copied"""
     source = w.machine.life
@@ -210,14 +218,10 @@ def guest_reset(w):
     w.check()
 
 
-def source_killed(w):
-    """the source's QEMU is killed while RAM is copied: the guest is lost, its disk is not"""
-    source = w.machine.life
-    w.aborts(at("ram", later(source.kill)), bandwidth=SLOW)
-    expect(w.machine.running() == [], "no guest is left")
-    owner = w.lab.settled(w.volumes[0])
-    w.check_lease(w.volumes[0], owner)
-    w.revive()
+def migrated_back_at_once(w):
+    """a second migration, back, in the moment in which the first has ended"""
+    for _ in range(4):
+        w.migrate()
     w.check()
 
 
@@ -228,31 +232,68 @@ def two_volumes(w):
     w.check()
 
 
+# -- a part is killed at each phase ----------------------------------------------------------------
+
+PHASES = {"before-ram": "before RAM is copied", "ram": "while RAM is copied",
+          "paused": "at pre-switchover", "continued": "after migrate-continue"}
+
+
+def killed(who, phase, kill):
+    """A case: `kill(world)` at that phase of a migration that may end either way."""
+    def case(w):
+        action = lambda: kill(w)
+        slow = {"bandwidth": SLOW} if phase == "ram" else {}
+        w.tries(at(phase, later(action) if slow else action), **slow)
+        w.check()
+
+    case.__name__ = f"{who}_killed_{phase.replace('-', '_')}"
+    case.__doc__ = f"the {who.replace('_', ' ')} is killed {PHASES[phase]}"
+    return case
+
+
+def at_each_phase(who, kill):
+    return [killed(who, phase, kill) for phase in PHASES]
+
+
 TOOL = [clean_and_back, target_killed_during_ram, target_killed_after_flip,
         target_killed_while_continuing, coordinator_killed_during_flip]
-FORESHIFT = [clean_and_back, target_killed_before_ram, target_killed_during_ram,
-             target_killed_after_flip, target_killed_while_continuing, canceled_by_user,
-             interrupted, driver_killed, agent_killed, coordinator_killed, link_cut, guest_reset,
-             source_killed, two_volumes]
+GROUPS = {
+    "short": [clean_and_back],
+    "qemu": [clean_and_back, migrated_back_at_once, target_killed_before_ram,
+             target_killed_during_ram, target_killed_after_flip, target_killed_while_continuing,
+             canceled_by_user, guest_reset,
+             *at_each_phase("source", lambda w: w.under_way.source.kill()), two_volumes],
+    "control": [*at_each_phase("coordinator", lambda w: w.restart_coordinator()),
+                coordinator_killed_during_flip,
+                *at_each_phase("destinations_agent", lambda w: w.restart_agent(w.under_way.to)),
+                *at_each_phase("sources_agent",
+                                lambda w: w.restart_agent(w.under_way.source.place))],
+    "driver": [interrupted, driver_killed, driver_killed_before_takeover, flip_times_out, link_cut],
+}
+
+
+def chosen(words):
+    """Pairs of a driver and its cases, in order."""
+    every = {x.__name__: x for cases in GROUPS.values() for x in cases}
+    unknown = set(words) - set(every) - set(GROUPS) - {"tool"}
+    expect(not unknown, f"no case or group {unknown}")
+    if not words or "tool" in words:
+        yield Switchover, TOOL
+    named = [x for word in words for x in GROUPS.get(word, [])]
+    named += [every[word] for word in words if word in every]
+    yield ForeshiftDriven, named if words else list(every.values())
 
 
 def main():
-    wanted = sys.argv[1:]
-    drivers = [x for x in ("tool", "foreshift") if x in wanted] or ["tool", "foreshift"]
-    wanted = [x for x in wanted if x not in drivers]
-    unknown = set(wanted) - {x.__name__ for x in TOOL + FORESHIFT}
-    expect(not unknown, f"no case {unknown}")
     world = World()
     began = time.monotonic()
     world.fresh("one", ["vm1"])
     print(f"-- the guest is up after {time.monotonic() - began:.0f} s", flush=True)
-    for driver in drivers:
-        world.driver = {"tool": Switchover, "foreshift": ForeshiftDriven}[driver]
-        for case in TOOL if driver == "tool" else FORESHIFT:
-            if wanted and case.__name__ not in wanted:
-                continue
+    for driver, cases in list(chosen(sys.argv[1:])):
+        world.driver = driver
+        for case in cases:
             began = time.monotonic()
-            print(f"-- {driver}: {case.__doc__.splitlines()[0]}", flush=True)
+            print(f"-- {driver.name}: {case.__doc__.splitlines()[0]}", flush=True)
             case(world)
             print(f"   {case.__name__}: {time.monotonic() - began:.1f} s", flush=True)
     world.machine.stop()

@@ -42,3 +42,7 @@ def longest_gap(records, begin, end):
 def first_after(records, life):
     """When the first request of a life ended."""
     return next((r.arrived for r in requests(records) if r.life == life), None)
+
+
+def written_bytes(records, begin, end):
+    return 4096 * sum(r.op == WRITE and begin <= r.arrived < end for r in records)

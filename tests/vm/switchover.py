@@ -22,6 +22,7 @@ class Switchover:
     """One migration of a machine whose disks are volumes. `on_phase(name)` is called at
     `before-ram`, `ram`, `paused` (pre-switchover), `flipped`, `continued`; it may break things."""
 
+    name = "tool"
     last_phase = "flipped"  # before QEMU goes on
 
     def __init__(self, lab, machine, volumes, to, on_phase=lambda phase: None):
@@ -39,8 +40,8 @@ class Switchover:
             self.target = self.machine.begin(self.to, incoming=True)
             self.migrate(downtime_ms, bandwidth)
         except (QmpError, Failed) as why:
-            self.roll_back()
-            raise Aborted(str(why)) from why
+            if not self.roll_back():
+                raise Aborted(str(why)) from why
         return self.times
 
     def migrate(self, downtime_ms, bandwidth):
@@ -78,7 +79,8 @@ class Switchover:
         return when
 
     def roll_back(self):
-        """The order matters: nobody runs at the target, then the lease, then the source's guest."""
+        """The order matters: nobody runs at the target, then the lease, then the source's guest.
+        True: it has arrived all the same."""
         if self.target:
             self.target.kill()
             self.machine.lives.remove(self.target)
@@ -86,7 +88,7 @@ class Switchover:
             if self.lab.settled(volume) != self.source.place:
                 self.lab.flip(volume, self.source.place)
         if not self.source.alive():
-            return
+            return False
         qmp = self.source.qmp
         if qmp.migration() in ("setup", "active", "pre-switchover", "device"):
             qmp.command("migrate_cancel")
@@ -97,12 +99,14 @@ class Switchover:
         if qmp.status() != "running":
             qmp.command("cont")
         expect(qmp.status() == "running", f"the source's guest runs again: {qmp.status()}")
+        return False
 
 
 class ForeshiftDriven(Switchover):
     """`foreshift migrate --qmp` does it; we watch QEMU's events, and nobody else rolls back. After
     a run that ended unclear or was killed, `--recover` must come to an end."""
 
+    name = "foreshift"
     last_phase = "paused"
     process, said = None, ""
 
@@ -120,7 +124,8 @@ class ForeshiftDriven(Switchover):
             raise Failed(f"foreshift migrate: exit {self.process.returncode}: "
                          f"{said.strip()[-300:]}")
         self.times["resume"] = self.target.qmp.wait_event("RESUME", 5)[0]
-        self.times["stop"] = [x for x in self.source.qmp.events if x[1] == "STOP"][-1][0]
+        stops = [x[0] for x in self.source.qmp.events if x[1] == "STOP"]
+        self.times["stop"] = stops[-1] if stops else None  # None: the source was killed
         self.source.quit()
 
     def command(self, *more):
@@ -149,19 +154,23 @@ class ForeshiftDriven(Switchover):
 
     def roll_back(self):
         if not self.process:
-            super().roll_back()
-            return
+            return super().roll_back()
         if self.process.returncode not in (0, 1, 4, 5, 7) and self.source.alive():
-            self.recover()
+            if self.recover():
+                self.source.quit()
+                return True
         if self.source.alive() and "QEMU is gone" not in self.said:
             wait_until(20, f"the source's guest runs again: {self.said}", self.source.running)
         expect(not self.target.running(), "the destination's guest does not run")
         self.target.kill()
         self.machine.lives.remove(self.target)
+        return False
 
     def recover(self):
+        """Whether it ended at the destination."""
         for volume in self.volumes:
             self.lab.settled(volume)
         done = subprocess.run(self.command("--recover"), capture_output=True, text=True,
                               timeout=120, env=self.lab.environment)
         print(f"   --recover: exit {done.returncode}: {done.stderr.strip()[-200:]}")
+        return done.returncode == 0

@@ -264,6 +264,39 @@ TEST_CASE("a coordinator that dies with a VM's volume taken over leaves it at th
   cell.check_clean();
 }
 
+TEST_CASE("a tool that asks another coordinator process for the takeover hears how it ended") {
+  int arrived = 0;
+  int stayed = 0;
+  for (int steps = 0; steps < 100; ++steps) {
+    CAPTURE(steps);
+    ready_cell cell;
+    vm_tool tool{cell};
+    REQUIRE(tool.wait_for("ready"));
+    REQUIRE(tool.step(schema::MigrateStage::ARM));
+    auto go = packet<schema::MigrateStep>::make([&](auto out) {
+      out.setTask(tool.id);
+      out.setStage(schema::MigrateStage::GO);
+    });
+    caf::anon_send(cell.x.conductor, go);
+    cell.run_steps(steps);
+    cell.restart();
+    auto pending = cell.world.self->request(cell.x.conductor, caf::infinite, go);
+    cell.live(6);
+    REQUIRE(cell.world.self->has_next_message());
+    std::optional<schema::TaskState> state;
+    pending.receive([&](packet<schema::Task>& x) { state = x.read().getState(); },
+                    [](const caf::error&) {});
+    REQUIRE(state);
+    bool taken = *state == schema::TaskState::RUNNING || *state == schema::TaskState::DONE;
+    CHECK(cell.facts().lease.holder == (taken ? "c" : "a"));
+    arrived += taken;
+    stayed += !taken;
+    cell.check_clean();
+  }
+  CHECK(arrived > 0);
+  CHECK(stayed > 0);
+}
+
 TEST_CASE("what a VM's migration cost is promised of the next one and calibrated") {
   ready_cell cell;
   vm_tool first{cell};

@@ -32,7 +32,7 @@ inline constexpr trouble troubles[] = {
 /// never happen: a guest that runs at both sides, or resumes an old state after it ran elsewhere.
 class fake_vm {
 public:
-  explicit fake_vm(int volumes = 1, bool stopped = false) : start_stopped(stopped) {
+  explicit fake_vm(int volumes = 1, bool stopped = false) : runs_on_arrival(!stopped) {
     for (int i = 0; i < volumes; ++i)
       ports.push_back(std::make_unique<volume>(*this, i));
     primary.assign(static_cast<std::size_t>(volumes), source_side);
@@ -51,7 +51,7 @@ public:
       return call<stream_view>([&] {
         stream_view x;
         x.state = vm.stream;
-        x.sent_bytes = 100;
+        x.sent_bytes = vm.ram_sent += 1'000'000;
         x.remaining_bytes = vm.ram_left;
         x.rate_bytes = 10;
         return x;
@@ -72,6 +72,9 @@ public:
     result<void> begin(const std::string&) override {
       return act([&] { vm.stream = stream_state::active; });
     }
+    result<void> set_bandwidth(std::uint64_t bytes) override {
+      return act([&] { vm.bandwidths.push_back(bytes); });
+    }
     result<void> proceed() override {
       return act([&] {
         if (vm.stream == stream_state::pre_switchover)
@@ -84,18 +87,29 @@ public:
     result<void> resume() override {
       return act([&] {
         if (state == guest_state::incoming)
-          return;
-        set_running();
+          vm.runs_on_arrival = true;
+        else
+          set_running();
       });
     }
     result<void> pause() override {
-      return act([&] { state = guest_state::paused; });
+      return act([&] {
+        if (state == guest_state::incoming)
+          vm.runs_on_arrival = false;
+        else
+          state = guest_state::paused;
+      });
     }
     result<void> quit() override {
       return act([&] { alive = false; });
     }
-    result<std::uint64_t> requests() override {
-      return call<std::uint64_t>([&] { return vm.requests++; });
+    result<disk_totals> disks() override {
+      return call<disk_totals>([&] {
+        vm.requests += 100;
+        auto each = vm.request_ns * (vm.stream == stream_state::active ? vm.slowed_by_ram : 1);
+        vm.busy_ns += 100 * each;
+        return disk_totals{vm.requests, {vm.requests, vm.busy_ns}};
+      });
     }
     result<std::optional<qmp::heard>> next_event(std::chrono::milliseconds span) override {
       vm.count();
@@ -156,12 +170,19 @@ public:
     result<void> arm() override {
       return act([&] { vm.armed_in = vm.stream; });
     }
+    void ask_to_take() override { asked = take_now(); }
     result<take_times> take() override {
-      auto done = act([&] {
+      for (int i = 0; i < vm.slow_takeover; ++i)
+        vm.proceed_by_itself();
+      bool silent = !asked || (!*asked && asked->error().code == errc::unreachable);
+      auto done = silent ? take_now() : *asked;
+      return done ? result<take_times>{take_times{300, 400}} : done.error();
+    }
+    result<void> take_now() {
+      return act([&] {
         vm.primary[at] = destination_side;
         vm.source_drained[at] = true;
       });
-      return done ? result<take_times>{take_times{300, 400}} : done.error();
     }
     result<void> keep(const vm_account&) override {
       return act([&] {
@@ -191,6 +212,7 @@ public:
     const std::size_t at;
     bool begun = false;
     int looks = 0;
+    std::optional<result<void>> asked;
   };
 
   struct clock final : vm_clock {
@@ -240,15 +262,20 @@ public:
   std::optional<int> killed_at; ///< The driver's process dies at that call.
   struct killed {};
 
-  const bool start_stopped; ///< The destination's QEMU was started with -S.
+  bool runs_on_arrival; ///< Not if the destination's QEMU was started with -S, or told to wait.
   std::int64_t now_us = 1'700'000'000'000'000;
   std::uint64_t ram_left = 50;
+  std::uint64_t ram_sent = 0;
   std::uint64_t ram_bytes = 64ull << 30;
   stream_state armed_in = stream_state::failed; ///< Where the stream was when leases were armed.
   stream_state stream = stream_state::none;
   bool interrupted = false;
   int silent_calls = 0;
   std::uint64_t requests = 0;
+  std::int64_t busy_ns = 0, request_ns = 200'000;
+  int slow_takeover = 0;                 ///< Steps of QEMU's before it is answered.
+  std::int64_t slowed_by_ram = 1;        ///< So much longer requests take while RAM is copied.
+  std::vector<std::uint64_t> bandwidths; ///< That were set while RAM was copied.
   std::vector<side> primary;
   std::vector<bool> source_drained;
   std::set<std::size_t> released;
@@ -332,7 +359,7 @@ private:
                && destination.state == guest_state::incoming && ++device_steps > 8) {
       destination.events.push_back({"MIGRATION", now_us, "completed", 0});
       destination.state = guest_state::paused;
-      if (!start_stopped)
+      if (runs_on_arrival)
         destination.set_running();
     }
   }
@@ -346,6 +373,9 @@ private:
   }
   void ran(side where) {
     REQUIRE_FALSE((where == source_side && ran_there));
+    // With all of its volumes or not at all.
+    for (auto primary_side : primary)
+      REQUIRE((where == source_side || primary_side == destination_side));
     ran_there |= where == destination_side;
   }
 

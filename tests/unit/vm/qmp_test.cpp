@@ -200,9 +200,11 @@ TEST_CASE("QEMU's words are understood") {
 
 TEST_CASE("QEMU's numbers are read, and its refusals named") {
   monitor at{{R"({"return": {"status": "active", "ram": {"transferred": 500, "remaining": 40, )"
-              R"("mbps": 80.0}}})",
+              R"("mbps": 80.0, "dirty-pages-rate": 3, "page-size": 4096}}})",
               R"({"return": {"base-memory": 1024, "plugged-memory": 24}})",
-              R"({"return": [{"stats": {"rd_operations": 3, "wr_operations": 4}}, {}, 8]})",
+              R"({"return": [{"stats": {"rd_operations": 3, "wr_operations": 4, )"
+              R"("flush_operations": 2, "rd_total_time_ns": 500, "wr_total_time_ns": 70, )"
+              R"("flush_total_time_ns": 9}}, {}, 8]})",
               R"({"error": {"desc": "The incoming migration has already been started"}})",
               R"({"return": {"socket-address": [{"port": "4711"}]}})",
               R"({"error": {"desc": "no"}})"}};
@@ -214,24 +216,31 @@ TEST_CASE("QEMU's numbers are read, and its refusals named") {
   CHECK(view->remaining_bytes == 40);
   CHECK(view->rate_bytes == 10'000'000);
   CHECK(*uut.ram_bytes() == 1048);
-  CHECK(*uut.requests() == 7);
+  CHECK(view->dirty_bytes == 12'288);
+  auto disks = uut.disks();
+  REQUIRE(disks);
+  CHECK(disks->requests == 9);
+  CHECK(disks->transfers.requests == 7);
+  CHECK(disks->transfers.busy_ns == 570);
   CHECK(*uut.accept("tcp:10.0.0.2:0") == "tcp:10.0.0.2:4711");
   CHECK(uut.proceed().error().detail == "the source: migrate-continue: no");
 }
 
 TEST_CASE("what QEMU is told to prepare") {
-  monitor at{{R"({"return": {}})", R"({"return": {}})"}};
+  monitor at{{R"({"return": {}})", R"({"return": {}})", R"({"return": {}})"}};
   {
     qmp_qemu uut{open(at), "the source"};
     REQUIRE(uut.prepare_source({1'000'000, 300}));
+    REQUIRE(uut.set_bandwidth(500'000));
     CHECK_FALSE(bool(uut.cancel())); // the monitor has closed: its server has heard everything
   }
   auto& said = at.heard();
-  REQUIRE(said.size() == 4);
+  REQUIRE(said.size() == 5);
   CHECK(said[1]["arguments"]["capabilities"]
         == json::parse(R"([{"capability": "events", "state": true},
                            {"capability": "pause-before-switchover", "state": true}])"));
   CHECK(said[2]["arguments"]
         == json::parse(R"({"max-bandwidth": 1000000, "downtime-limit": 300})"));
-  CHECK(said[3]["execute"] == "migrate_cancel");
+  CHECK(said[3]["arguments"] == json::parse(R"({"max-bandwidth": 500000})"));
+  CHECK(said[4]["execute"] == "migrate_cancel");
 }

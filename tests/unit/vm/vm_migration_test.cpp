@@ -37,7 +37,9 @@ TEST_CASE("a VM migrates with its volumes and the account adds up") {
     std::set<std::string> names;
     for (auto& phase : end.account.phases)
       names.insert(phase.name);
-    CHECK(names == std::set<std::string>{"gate", "ram", "drain", "promote", "resume", "first-io"});
+    CHECK(
+        names
+        == std::set<std::string>{"gate", "ram", "drain", "promote", "flip", "resume", "first-io"});
   }
 }
 
@@ -49,6 +51,31 @@ TEST_CASE("leases are armed before a short RAM stream and during a long one") {
   ready_vm large;
   CHECK_FALSE(large.run().why);
   CHECK(large.armed_in == stream_state::active);
+}
+
+TEST_CASE("RAM yields to a guest whose requests take long, and only then") {
+  for (bool slow : {false, true}) {
+    CAPTURE(slow);
+    ready_vm vm;
+    vm.ram_left = 4000;
+    vm.slowed_by_ram = slow ? 20 : 1;
+    CHECK_FALSE(vm.run().why);
+    CHECK(vm.bandwidths.empty() != slow);
+  }
+}
+
+TEST_CASE("a volume that cannot be taken brings a guest back whose RAM has arrived already") {
+  int arrived = 0;
+  for (int at = 0; at < calls_of_a_calm_run(1, false); ++at) {
+    CAPTURE(at);
+    ready_vm vm;
+    vm.slow_takeover = 40; // QEMU is through with its switchover long before
+    vm.plan[at] = trouble::volume_refuses;
+    auto end = vm.run(); // asserts that it never runs there without its volumes
+    vm.check(end);
+    arrived += end.place == vm_place::source && vm.stream == stream_state::completed;
+  }
+  CHECK(arrived > 0);
 }
 
 TEST_CASE("QEMUs that are not ready change nothing") {
