@@ -43,8 +43,8 @@ private:
 /// replica an extent on a or b, or two on any of the three.
 class test_cell {
 public:
-  explicit test_cell(unsigned replicas = 1)
-      : shape_(make_small_shape(1, replicas)), hosts(shape_), store_(make_memory_store()) {
+  explicit test_cell(unsigned replicas = 1, std::shared_ptr<store> records = make_memory_store())
+      : shape_(make_small_shape(1, replicas)), hosts(shape_), store_(std::move(records)) {
     placement_map map{shape_};
     for (auto name : {"a", "b", "c"})
       for (std::uint32_t e = 0; e < shape().extents(); ++e)
@@ -130,6 +130,8 @@ public:
                                       auto plane = out.initPlane();
                                       plane.setPid(1);
                                       plane.setDisk(disk);
+                                      if (now.forgotten)
+                                        return;
                                       auto row = plane.initVolumes(1)[0];
                                       row.setId(1);
                                       row.setState(now.state);

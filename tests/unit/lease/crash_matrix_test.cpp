@@ -3,8 +3,10 @@
 // told by the machines themselves; one that the tables below do not name fails the test, and so
 // does a named one that no longer happens.
 #include "tests/unit/lease/fake_cell.hpp"
+#include "tests/unit/lease/step_names.hpp"
 
 #include "core/lease/requests.hpp"
+#include "core/lease/sweep_machine.hpp"
 
 #include <algorithm>
 #include <map>
@@ -21,6 +23,7 @@ struct operation {
   std::optional<lease::finish> (*run)(fake_cell&);
   std::vector<std::string> steps; ///< In order; the same step at several hosts is named once.
   unsigned replicas = 1;
+  void (*after)(fake_cell&) = [](fake_cell&) {}; ///< Once all is back: what must be possible.
 };
 
 std::vector<std::uint32_t> extents_at(fake_cell& cell, const std::string& host) {
@@ -56,6 +59,57 @@ void b_away(fake_cell& cell) {
 void b_restarted(fake_cell& cell) {
   written_at_a(cell);
   cell.hosts.power_cycle("b", cell.hosts.at("b").data);
+}
+/// b missed some writes and may get them.
+void b_back(fake_cell& cell) {
+  b_away(cell);
+  REQUIRE_FALSE(cell.lose("b")->why);
+  write_all(cell, 2);
+  cell.hosts.at("b").up = true;
+}
+/// The first of the batches in which b gets back what it missed.
+std::optional<lease::finish> resync_batch(fake_cell& cell) {
+  auto map = cell.facts().placement;
+  lease::move_request request;
+  request.id = ++cell.task;
+  request.volume = cell.shape.id;
+  request.destination = "b";
+  request.resync = true;
+  for (auto extent : map.lost().at("b").extents) {
+    auto source = map.replicas(extent).front();
+    if (request.extents.empty())
+      request.source = source;
+    if (request.source == source)
+      request.extents.push_back(extent);
+  }
+  lease::move_machine uut{request};
+  return cell.drive(uut);
+}
+void nothing_lost(fake_cell& cell) {
+  REQUIRE_FALSE(cell.resync("b")->why);
+  auto map = cell.facts().placement;
+  auto lost = map.lost().find("b");
+  CHECK((lost == map.lost().end() || lost->second.extents.isEmpty()));
+}
+/// a, the source, does not answer: c takes over, and the map does without it.
+void source_gone(fake_cell& cell) {
+  written_at_a(cell);
+  cell.hosts.at("a").up = false;
+}
+void littered_at_c(fake_cell& cell) {
+  written_at_a(cell);
+  for (std::uint32_t e = 0; e < cell.shape.extents(); ++e)
+    if (!cell.facts().placement.holds("c", e)) {
+      cell.hosts.at("c").replicas.insert(e);
+      cell.hosts.at("c").data[e] = 7;
+    }
+}
+std::optional<lease::finish> sweep_c(fake_cell& cell) {
+  lease::sweep_machine uut{{cell.shape.id, "c"}};
+  return cell.drive(uut);
+}
+void swept(fake_cell& cell) {
+  REQUIRE_FALSE(sweep_c(cell)->why);
 }
 const std::vector<operation>& operations() {
   static const std::vector<std::string> change{"read",         "store lease",  "PlaneConfigure",
@@ -95,52 +149,28 @@ const std::vector<operation>& operations() {
        [](auto& c) { return c.settle_doubt("b"); },
        {"read", "PlaneStatusGet", "PlaneWatch", "store placement", "PlaneAdopt", "PlaneTrust"},
        2},
+      {"forced flip, the source's host is left out",
+       source_gone,
+       [](auto& c) { return c.flip("c", true); },
+       {"read", "store lease", "PlaneConfigure", "PlanePrepare", "PlaneStatusGet", "PlaneWatch",
+        "store placement", "PlaneStandby", "PlaneTakeover", "store lease", "PlaneRelease"},
+       2},
+      {"resynchronisation",
+       b_back,
+       resync_batch,
+       {"read", "store move", "PlaneConfigure", "PlaneAdopt", "PlaneStage", "PlaneMirror",
+        "PlaneChangedGet", "AgentMove", "PlaneVerify", "read", "store move placement", "read",
+        "PlaneCommit", "read", "PlaneAdopt", "PlaneMirror", "read", "store move"},
+       2,
+       nothing_lost},
+      {"sweep of orphans",
+       littered_at_c,
+       sweep_c,
+       {"read", "PlaneInventoryGet", "read", "PlaneRetire"},
+       2,
+       swept},
   };
   return all;
-}
-
-template <class Schema>
-bool names(const door::envelope& request, const char* name, std::string& out) {
-  if (request.type != packet<Schema>::type_id)
-    return false;
-  out = name;
-  return true;
-}
-
-std::string verb(const door::envelope& x) {
-  std::string out = "a verb without a name here";
-  using namespace schema;
-  (void)(names<PlaneConfigure>(x, "PlaneConfigure", out)
-         || names<PlanePrepare>(x, "PlanePrepare", out)
-         || names<PlaneStandby>(x, "PlaneStandby", out)
-         || names<PlaneTakeover>(x, "PlaneTakeover", out) || names<PlaneDrain>(x, "PlaneDrain", out)
-         || names<PlaneRelease>(x, "PlaneRelease", out) || names<PlaneStage>(x, "PlaneStage", out)
-         || names<PlaneMirror>(x, "PlaneMirror", out) || names<AgentMove>(x, "AgentMove", out)
-         || names<PlaneVerify>(x, "PlaneVerify", out) || names<PlaneDigest>(x, "PlaneDigest", out)
-         || names<PlaneCommit>(x, "PlaneCommit", out) || names<PlaneAdopt>(x, "PlaneAdopt", out)
-         || names<PlaneRetire>(x, "PlaneRetire", out) || names<PlaneWatch>(x, "PlaneWatch", out)
-         || names<PlaneTrust>(x, "PlaneTrust", out)
-         || names<PlaneStatusGet>(x, "PlaneStatusGet", out));
-  return out;
-}
-
-std::string step_of(const lease::action& next) {
-  if (auto* send = std::get_if<lease::send>(&next))
-    return verb(send->request);
-  if (std::holds_alternative<lease::load>(next))
-    return "read";
-  if (std::holds_alternative<lease::pause>(next))
-    return "pause";
-  std::set<std::string> kinds;
-  for (const auto& op : std::get<lease::commit>(next).ops)
-    for (auto [prefix, kind] :
-         {std::pair{"leases/", " lease"}, {"placements/", " placement"}, {"moves/", " move"}})
-      if (op.key.starts_with(prefix))
-        kinds.insert(kind);
-  std::string out = "store";
-  for (const auto& kind : kinds)
-    out += kind;
-  return out;
 }
 
 /// The steps of a run without any fault, one entry per action.
@@ -173,8 +203,10 @@ void kill_host(const operation& what, const std::string& host, int at) {
   };
   (void)what.run(cell);
   cell.on_action = nullptr;
-  cell.hosts.restart(host);
+  for (auto name : {"a", "b", "c"})
+    cell.hosts.restart(name);
   cell.recover();
+  what.after(cell);
   cell.check_clean();
 }
 
@@ -183,7 +215,10 @@ void kill_coordinator(const operation& what, trouble when, int at) {
   what.setup(cell);
   cell.plan[cell.actions + at] = when;
   (void)what.run(cell);
+  for (auto name : {"a", "b", "c"})
+    cell.hosts.restart(name);
   cell.recover();
+  what.after(cell);
   cell.check_clean();
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "core/base/result.hpp"
 #include "core/volume/placement.hpp"
 #include "schemas/lease.capnp.h"
 
@@ -16,6 +17,7 @@ namespace foreshift::test {
 /// A model of one host's agent and data plane: what the protocols may rely on, nothing more.
 struct fake_host {
   bool up = true;
+  bool forgotten = false; ///< Told to delete the volume; until it is told of it again.
   std::size_t extents_max = 1000;
   std::uint64_t prepared_epoch = 0;
   std::string prepared_holder;
@@ -40,5 +42,14 @@ struct fake_host {
   std::int64_t wall_ms = 0;                               ///< Its clock, when it is examined.
   std::string deaf_to;                                    ///< A host whose ports it cannot reach.
 };
+
+/// PlaneForget.
+inline std::optional<fault> forget_all(fake_host& host) {
+  if (host.state == schema::LeaseState::PRIMARY)
+    return fault{errc::refused, "it is primary"};
+  host = {};
+  host.forgotten = true;
+  return {};
+}
 
 } // namespace foreshift::test

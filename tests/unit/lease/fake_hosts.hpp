@@ -28,10 +28,13 @@ public:
 
   fake_host& at(const std::string& name) { return hosts_[name]; }
   std::function<void(const std::string& host, std::uint32_t expect_ms)> on_configure;
+  std::function<void(const std::string& host, const door::envelope&)> on_request; ///< Before it.
   std::map<std::string, fake_host>& all() { return hosts_; }
 
   result<door::envelope> deliver(const std::string& name, const door::envelope& request) {
     auto& host = hosts_.at(name);
+    if (on_request)
+      on_request(name, request);
     if (!host.up)
       return fault{errc::unreachable, "host is down"};
     door::envelope reply = door::wrap(packet<schema::Done>{});
@@ -44,10 +47,12 @@ public:
       why = handler(x->read());
     };
     on.operator()<schema::PlaneConfigure>([&](auto x) {
+      host.forgotten = false;
       if (on_configure)
         on_configure(name, x.getExpectMs());
       return std::optional<fault>{};
     });
+    on.operator()<schema::PlaneForget>([&](auto) { return forget_all(host); });
     on.operator()<schema::PlanePrepare>([&](auto x) { return prepare(host, x); });
     on.operator()<schema::PlaneStandby>([&](auto x) { return stand_by(name, host, x); });
     on.operator()<schema::PlaneTakeover>([&](auto x) { return take_over(name, host, x, reply); });
