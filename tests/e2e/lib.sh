@@ -195,9 +195,12 @@ coordinator_start() {
 coordinator_stop() { stop_pid "$(cat "$CLUSTER/coordinator.pid")"; }
 coordinator_kill() { stop_pid "$(cat "$CLUSTER/coordinator.pid")" KILL; }
 
+# In the network namespace that HOST/netns names, if there is such a file.
 agent_start() {
+  local within=()
+  [[ ! -f $CLUSTER/$1/netns ]] || within=(nsenter "--net=/run/netns/$(cat "$CLUSTER/$1/netns")")
   spawn "$CLUSTER/$1/agent.pid" "$CLUSTER/$1/agent.log" \
-    "$FORESHIFT_BIN/foreshift-agent" --config "$CLUSTER/$1/agent.toml"
+    "${within[@]}" "$FORESHIFT_BIN/foreshift-agent" --config "$CLUSTER/$1/agent.toml"
 }
 agent_stop() { stop_pid "$(cat "$CLUSTER/$1/agent.pid")"; }
 agent_kill() { stop_pid "$(cat "$CLUSTER/$1/agent.pid")" KILL; }

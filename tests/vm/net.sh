@@ -4,7 +4,10 @@
 # sourced after tests/e2e/lib.sh.
 #
 #   NET-a 10.77.0.1, NET-b 10.77.0.2: compute hosts    NET-s 10.77.0.3: coordinator, storage, tools
+#   (or other places, numbered in the order of NET_PLACES)
 #   NET-x: the switch; port of host h is vh there, e0 in the host
+
+NET_PLACES=${NET_PLACES:-a b s}
 
 # net_name: unique for this cluster.
 net_name() { basename "$CLUSTER" | tr . -; }
@@ -16,7 +19,7 @@ net_up() {
   ip netns add "$net-x" 2>"$CLUSTER/net.log" || net_refused
   ip -n "$net-x" link add br0 type bridge 2>>"$CLUSTER/net.log" || net_refused
   ip -n "$net-x" link set br0 up
-  for h in a b s; do
+  for h in $NET_PLACES; do
     ip netns add "$net-$h"
     ip -n "$net-x" link add "v$h" type veth peer name e0 netns "$net-$h" \
       2>>"$CLUSTER/net.log" || net_refused
@@ -38,7 +41,7 @@ net_refused() {
 net_rate() {
   local net h
   net=$(net_name)
-  for h in a b s; do
+  for h in $NET_PLACES; do
     tc -n "$net-$h" qdisc replace dev e0 root tbf rate "$1mbit" burst 256kb latency 20ms &&
       tc -n "$net-x" qdisc replace dev "v$h" root tbf rate "$1mbit" burst 256kb latency 20ms ||
       return 1

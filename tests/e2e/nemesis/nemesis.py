@@ -17,17 +17,20 @@ from faults import FAULTS
 from world import HOSTS, VOLUMES, World, say
 
 HEALTHY_WITHIN_S = 45
+WHOLE_WITHIN_S = 90
 
 
 def schedule(seed, seconds, names):
-    """[(at second, fault, host, seconds it lasts)], all decided by the seed."""
+    """[(at second, fault, host, seconds it lasts)], all decided by the seed. Every fault comes once
+    before any comes twice."""
     rng = random.Random(seed)
-    out, at, last = [], 2.0, None
+    out, at, bag = [], 2.0, []
     while at < seconds - 4 or not out:
-        name = rng.choice([x for x in names if x != last] or names)
+        bag = bag or rng.sample(names, len(names))
+        name = bag.pop()
         lasts = round(rng.uniform(0.3, 1.0) * FAULTS[name].longest, 1)
         out.append((round(at, 1), name, rng.choice(HOSTS), lasts))
-        at, last = at + lasts + rng.uniform(1.0, 3.0), name
+        at += lasts + rng.uniform(1.0, 3.0)
     return out
 
 
@@ -73,8 +76,10 @@ class Followers(threading.Thread):
 
 
 def possible(world, options):
-    """Fault names that this machine and this version allow; says which not."""
-    have = set(options.allow.split(",")) if options.allow else set()
+    """Fault names that this machine allows; says which not."""
+    have = set()
+    if shutil.which("fiu-ctrl"):
+        have.add("fiu")
     if all(os.path.exists(f"{world.root}/{host}/own-disk") for host in HOSTS):
         have.add("own-disk")
     wanted = options.faults.split(",") if options.faults else list(FAULTS)
@@ -86,7 +91,8 @@ def possible(world, options):
 
 
 def healthy(world):
-    return world.hosts_up() and all(world.one_owner(volume) for volume in VOLUMES)
+    return world.hosts_up() and all(world.one_owner(volume) and world.whole(volume)
+                                    for volume in VOLUMES)
 
 
 def torment(world, plan):
@@ -104,6 +110,9 @@ def torment(world, plan):
                        lambda v=volume: world.one_owner(v), HEALTHY_WITHIN_S)
             world.wait(f"clients of {volume} served after {name} at {host}",
                        lambda v=volume: world.served(v, healed_ns), HEALTHY_WITHIN_S)
+            # One fault at a time: the next one may take what this one has left alone.
+            world.wait(f"replicas of {volume} after {name} at {host}",
+                       lambda v=volume: world.whole(v), WHOLE_WITHIN_S)
         took = time.monotonic() - healed
         if took > 5:
             say(f"         healthy {took:.1f} s after it was healed")
@@ -168,18 +177,15 @@ def main():
     parser = argparse.ArgumentParser()
     for name in ("--bin", "--cluster", "--ports"):
         parser.add_argument(name)
-    parser.add_argument("--seconds", type=float, default=40)
+    parser.add_argument("--seconds", type=float, default=60)
     parser.add_argument("--seed", type=int, default=random.randrange(1 << 31))
     parser.add_argument("--faults", help="only these, comma-separated")
-    parser.add_argument("--allow", default=os.environ.get("NEMESIS_ALLOW", ""),
-                        help="what else may be done: rot, removal, fiu")
     parser.add_argument("--list", action="store_true")
     options = parser.parse_args()
     if options.list:
         print("\n".join(f"{name}\t{x.needs or ''}" for name, x in FAULTS.items()))
         return 0
-    fiu = "fiu" in options.allow.split(",") and shutil.which("fiu-ctrl") is not None
-    world = World(options.bin, options.cluster, [int(x) for x in options.ports.split(",")], fiu)
+    world = World(options.bin, options.cluster, [int(x) for x in options.ports.split(",")])
     world.random = random.Random(options.seed + 2)
     plan = schedule(options.seed, options.seconds, possible(world, options))
     say(f"seed {options.seed}: {len(plan)} faults in {options.seconds:.0f} s and more")

@@ -10,39 +10,52 @@ import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "demo"))
 from cluster import Cluster  # noqa: E402
+from links import Namespaces, Relays  # noqa: E402
 
 HOSTS = ["host-a", "host-b", "host-c"]
 VOLUMES = {"v1": "host-a,host-b", "v2": "host-b,host-c", "v3": "host-c,host-a"}
 SIZE = "48MiB"
 PORTS_OF_A_HOST = 7  # nbd, plane door, agent door, each with its relayed twin; coordinator's twin
 
+ADDRESS = {"host-a": "10.77.0.1", "host-b": "10.77.0.2", "host-c": "10.77.0.3"}  # in namespaces
+
 AGENT = """[host]
 name = "{host}"
 data = "{root}/{host}/data"
 [coordinator]
-address = ["127.0.0.1:{coordinator}"]
-[door]
-listen = "127.0.0.1:{agent}"
-advertise = "127.0.0.1:{agent_far}"
-[plane]
+address = ["{coordinator}"]
+{doors}
 socket = "{root}/{host}/nbd.sock"
-listen = "127.0.0.1:{nbd}"
-advertise = "127.0.0.1:{nbd_far}"
-door = "127.0.0.1:{plane}"
-door_advertise = "127.0.0.1:{plane_far}"
 plugin = "{bin}/nbdkit-foreshift-plugin.so"
-nbdkit = "{nbdkit}"
+nbdkit = "{root}/{host}/nbdkit"
 reserve = "64MiB"
 hold = "25s"
 {plane_extra}
+[scrub]
+rate = "1GiB"
 [log]
 level = "{log}"
+{tls}
 """
-
-# The data plane under libfiu, which fails its system calls on demand (fiu-ctrl).
-FIU_NBDKIT = """#!/bin/sh
-export LD_PRELOAD="fiu_run_preload.so fiu_posix_preload.so" FIU_CTRL_FIFO={root}/{host}/fiu
-exec nbdkit "$@"
+RELAYED_DOORS = """[door]
+listen = "127.0.0.1:{4}"
+advertise = "127.0.0.1:{5}"
+[plane]
+listen = "127.0.0.1:{0}"
+advertise = "127.0.0.1:{1}"
+door = "127.0.0.1:{2}"
+door_advertise = "127.0.0.1:{3}"
+"""
+DOORS = """[door]
+listen = "{0}:7401"
+[plane]
+listen = "{0}:10809"
+door = "{0}:10810"
+"""
+TLS = """[tls]
+certificate = "{root}/tls/{host}.pem"
+key = "{root}/tls/{host}.key"
+ca = "{root}/tls/ca.pem"
 """
 
 
@@ -51,33 +64,35 @@ def say(text):
 
 
 class World(Cluster):
-    def __init__(self, bin_dir, root, ports, fiu):
+    def __init__(self, bin_dir, root, ports):
         super().__init__(bin_dir, root)
-        self.bin, self.fiu = bin_dir, fiu
-        self.links = {}  # host -> relay process
-        self.wires = {}  # host -> ["FAR:NEAR", ...]
+        self.bin = bin_dir
         self.clients = []
         self.at = {}     # volume -> host its clients follow
-        for i, host in enumerate(HOSTS):
-            self.configure(host, ports[i * PORTS_OF_A_HOST:(i + 1) * PORTS_OF_A_HOST])
+        own = {host: ports[i * PORTS_OF_A_HOST:(i + 1) * PORTS_OF_A_HOST]
+               for i, host in enumerate(HOSTS)}
+        if os.path.exists(f"{root}/net"):
+            with open(f"{root}/net") as f:
+                self.links = Namespaces(f.read().strip(), HOSTS)
+            for host in HOSTS:
+                self.configure(host, DOORS.format(ADDRESS[host]), self.address,
+                               TLS.format(root=root, host=host))
+        else:
+            near = self.address.rsplit(":", 1)[1]
+            self.links = Relays(root, {
+                host: [f"{p[1]}:{p[0]}", f"{p[3]}:{p[2]}", f"{p[5]}:{p[4]}", f"{p[6]}:{near}"]
+                for host, p in own.items()})
+            for host, p in own.items():
+                self.configure(host, RELAYED_DOORS.format(*p), f"127.0.0.1:{p[6]}", "")
 
     # -- processes
 
-    def configure(self, host, p):
-        nbdkit = "nbdkit"
-        if self.fiu:
-            nbdkit = f"{self.root}/{host}/nbdkit"
-            with open(nbdkit, "w") as f:
-                f.write(FIU_NBDKIT.format(root=self.root, host=host))
-            os.chmod(nbdkit, 0o755)
+    def configure(self, host, doors, coordinator, tls):
         with open(f"{self.root}/{host}/agent.toml", "w") as f:
             f.write(AGENT.format(
-                host=host, root=self.root, bin=self.bin, nbdkit=nbdkit, nbd=p[0], nbd_far=p[1],
-                plane=p[2], plane_far=p[3], agent=p[4], agent_far=p[5], coordinator=p[6],
-                log=os.environ.get("FORESHIFT_LOG", "info"),
+                host=host, root=self.root, bin=self.bin, doors=doors, coordinator=coordinator,
+                tls=tls, log=os.environ.get("FORESHIFT_LOG", "info"),
                 plane_extra=os.environ.get("PLANE_EXTRA", "")))
-        near = self.address.rsplit(":", 1)[1]
-        self.wires[host] = [f"{p[1]}:{p[0]}", f"{p[3]}:{p[2]}", f"{p[5]}:{p[4]}", f"{p[6]}:{near}"]
 
     def pid(self, name):
         with open(f"{self.root}/{name}.pid") as f:
@@ -95,24 +110,10 @@ class World(Cluster):
             except ProcessLookupError:
                 pass
 
-    def link_up(self, host, delay_ms=0, bits=4e9):
-        self.link_down(host)
-        relay = os.path.join(os.path.dirname(self.lib), "demo", "link.py")
-        with open(f"{self.root}/{host}/link.log", "a") as log:
-            self.links[host] = subprocess.Popen(
-                [sys.executable, relay, str(delay_ms), str(bits), *self.wires[host]],
-                stdout=log, stderr=log)
-
-    def link_down(self, host):
-        old = self.links.pop(host, None)
-        if old:
-            old.kill()
-            old.wait()
-
     def start(self):
         self.lib_call("coordinator_start")
         for host in HOSTS:
-            self.link_up(host)
+            self.links.up(host)
             self.lib_call("agent_start", host)
         self.wait("three hosts up", self.hosts_up, 60)
         for volume, homes in VOLUMES.items():
@@ -123,8 +124,7 @@ class World(Cluster):
 
     def stop(self):
         self.stop_clients()
-        for host in HOSTS:
-            self.link_down(host)
+        self.links.end()
 
     # -- what is asked of it
 
@@ -133,6 +133,17 @@ class World(Cluster):
             return self.ask(*arguments)
         except (RuntimeError, ValueError):
             return None
+
+    def quiet_run(self, *arguments):
+        """Whether it succeeded."""
+        try:
+            self.run(*arguments)
+            return True
+        except RuntimeError:
+            return False
+
+    def note(self, text):
+        say(f"         {text}")
 
     def hosts_up(self):
         status = self.quiet_ask("status")
@@ -154,6 +165,24 @@ class World(Cluster):
                 if at.get("name") == volume and at.get("state") == "primary":
                     primaries.append(host)
         return bool(lease.get("holder")) and primaries == [lease["holder"]]
+
+    def whole(self, volume):
+        """Every extent has its replicas, and nobody is left out."""
+        shown = self.quiet_ask("volume", "show", volume) or {}
+        return shown.get("health") == "ok" and not shown.get("lost")
+
+    def plane_reports(self, host):
+        """The data plane that runs there is the one that its host last told of."""
+        shown = self.quiet_ask("host", "show", host) or {}
+        return [int(shown.get("plane", {}).get("pid", 0))] == self.plane_pids(host)
+
+    def corrupt(self, host):
+        shown = self.quiet_ask("host", "show", host) or {}
+        return int(shown.get("plane", {}).get("scrub", {}).get("corrupt", 0))
+
+    def full_pass_ms(self, host):
+        shown = self.quiet_ask("host", "show", host) or {}
+        return int(shown.get("plane", {}).get("scrub", {}).get("fullDoneMs", 0))
 
     def wait(self, what, true, seconds):
         deadline = time.monotonic() + seconds
@@ -236,6 +265,5 @@ class World(Cluster):
 
     def segments(self, host):
         """Files with extents' data, biggest first."""
-        files = [x for x in glob.glob(f"{self.root}/{host}/data/**/*", recursive=True)
-                 if os.path.isfile(x) and "/segments/" in x]
+        files = glob.glob(f"{self.root}/{host}/data/plane/volumes/*/*.extents")
         return sorted(files, key=os.path.getsize, reverse=True)
