@@ -115,7 +115,7 @@ struct PlaneMirror {
 struct PlanePull {
   # -> PlanePulled. At the destination: copies staged extents from `source`, checked block by
   # block, never over
-  # a block that a mirrored write has filled; synced to disk before the answer.
+  # a block that a mirrored write has filled; synced to disk before the answer unless `more`.
   volume  @0 :UInt64;
   move    @1 :UInt64;
   source  @2 :Volume.HostAddress;
@@ -123,6 +123,8 @@ struct PlanePull {
   changed @4 :Data;
     # of a resync: Roaring bitmap of extents written while this host was out; their blocks are
     # compared by a strong hash, those of the others by their checksums' digest
+  more    @5 :Bool;
+    # other pulls of this move follow: the last one syncs what all of them have stored
 }
 
 struct PlanePulled {

@@ -15,6 +15,8 @@ namespace {
 constexpr unsigned compared_per_pull = 256;
 // A quarter of a second's worth may be saved up: few wake-ups for us.
 constexpr double burst_s = 0.25;
+constexpr double pull_s = 1.0 / 16;
+constexpr double extent_bytes = 1u << 20; // the usual size: no more than a pull's size hangs on it
 
 packet<schema::PlanePull> pull_order(const packet<schema::AgentMove>& order, unsigned first,
                                      unsigned count) {
@@ -27,6 +29,7 @@ packet<schema::PlanePull> pull_order(const packet<schema::AgentMove>& order, uns
     for (unsigned i = 0; i < count; ++i)
       extents.set(i, from.getExtents()[first + i]);
     root.setChanged(from.getChanged());
+    root.setMore(first + count < from.getExtents().size());
   });
 }
 
@@ -116,10 +119,20 @@ void mover_state::go_on(std::uint64_t id) {
     finish(id);
     return;
   }
-  x.pulling = next_pull(x.order, x.next, options_.extents_per_pull);
+  x.pulling = next_pull(x.order, x.next, pull_size(x));
   self_->request(plane_, options_.pull_timeout, pull_order(x.order, x.next, x.pulling))
       .then([this, id](const packet<schema::PlanePulled>& done) { pulled(id, done); },
             [this, id](const caf::error& why) { fail(id, why); });
+}
+
+/// Small steps keep a slow rate smooth; large ones spare a quick copy the pauses between them.
+unsigned mover_state::pull_size(const job& x) const {
+  auto rate = bucket_.rate();
+  if (x.own)
+    rate = std::min(rate, x.own->rate());
+  auto extents = std::clamp(rate * pull_s / extent_bytes, double(options_.extents_per_pull),
+                            double(options_.extents_per_pull_max));
+  return static_cast<unsigned>(extents);
 }
 
 void mover_state::pulled(std::uint64_t id, const packet<schema::PlanePulled>& done) {

@@ -20,7 +20,8 @@ namespace foreshift {
 
 struct mover_options {
   double rate_bytes = 64.0 * 1024 * 1024; ///< Per second, that all moves towards this host share.
-  unsigned extents_per_pull = 4;
+  unsigned extents_per_pull = 4;          ///< Of a slow copy.
+  unsigned extents_per_pull_max = 16;     ///< Of a quick one: a sixteenth of a second's worth.
   std::size_t moves_running_max = 4;
   std::size_t moves_max = 64; ///< Running and waiting; more is `busy`.
   std::chrono::milliseconds pull_timeout{30'000};
@@ -59,6 +60,7 @@ private:
   caf::result<packet<schema::AgentMoved>> accept(const packet<schema::AgentMove>& order);
   void start_waiting();
   void go_on(std::uint64_t id);
+  unsigned pull_size(const job& x) const;
   void pulled(std::uint64_t id, const packet<schema::PlanePulled>& x);
   void finish(std::uint64_t id);
   void fail(std::uint64_t id, const caf::error& why);

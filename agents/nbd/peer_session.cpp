@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "agents/nbd/sessions.hpp"
 
+#include "core/base/background.hpp"
 #include "core/base/log.hpp"
 
 #include <cerrno>
@@ -25,8 +26,12 @@ public:
     auto pass = peer_.line->enter(peer_.number);
     if (!pass)
       return superseded();
-    if (peer_.copy)
+    if (peer_.copy) {
+      // A thread of nbdkit serves one connection all its life.
+      thread_local const bool calm = (run_in_background(), true);
+      (void)calm;
       plane_.pace().yield(out.size());
+    }
     auto began = plane_.clock().monotonic_ns();
     auto done = peer_.copy ? peer_.extents->read_verified(offset, out)
                            : peer_.extents->read(peer_.permit, offset, out);

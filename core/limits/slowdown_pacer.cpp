@@ -28,8 +28,8 @@ slowdown_pacer::slowdown_pacer(slowdown_options options, std::int64_t now_ns)
                    && options.looking.count() > 0);
 }
 
-std::chrono::nanoseconds slowdown_pacer::take(double bytes, const totals& guests,
-                                              std::int64_t now_ns) {
+/// Closes the windows that have ended.
+void slowdown_pacer::roll(const totals& guests, std::int64_t now_ns) {
   if (!begun_ || now_ns - last_ns_ > forget_ns)
     begin(guests(), now_ns);
   last_ns_ = now_ns;
@@ -37,6 +37,16 @@ std::chrono::nanoseconds slowdown_pacer::take(double bytes, const totals& guests
     close_resting(guests(), now_ns);
   if (!resting_ && now_ns - window_ns_ >= window_length().count())
     close_copying(guests(), now_ns);
+}
+
+bool slowdown_pacer::unlimited(const totals& guests, std::int64_t now_ns) {
+  roll(guests, now_ns);
+  return idle_;
+}
+
+std::chrono::nanoseconds slowdown_pacer::take(double bytes, const totals& guests,
+                                              std::int64_t now_ns) {
+  roll(guests, now_ns);
   std::chrono::nanoseconds rest{0};
   if (resting_)
     rest = options_.resting - std::chrono::nanoseconds{now_ns - window_ns_};

@@ -41,6 +41,10 @@ public:
   /// copying or resting ends.
   std::chrono::nanoseconds take(double bytes, const totals& guests, std::int64_t now_ns);
 
+  /// Whether nothing limits copies just now. Who waits should ask now and then: that guests do
+  /// nothing shows only after a moment.
+  bool unlimited(const totals& guests, std::int64_t now_ns);
+
   /// Bytes per second while copies run and guests are active.
   double rate() const { return bucket_.rate(); }
 
@@ -58,6 +62,7 @@ private:
   };
 
   std::chrono::nanoseconds window_length() const;
+  void roll(const totals& guests, std::int64_t now_ns);
   void begin(foreground_totals now, std::int64_t now_ns);
   void close_copying(foreground_totals now, std::int64_t now_ns);
   void close_resting(foreground_totals now, std::int64_t now_ns);

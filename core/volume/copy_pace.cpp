@@ -1,7 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "core/volume/copy_pace.hpp"
 
+#include <algorithm>
+
 namespace foreshift {
+
+namespace {
+
+constexpr std::chrono::nanoseconds look_again = std::chrono::milliseconds{10};
+
+} // namespace
 
 copy_pace::copy_pace(slowdown_options options, slowdown_pacer::totals guests,
                      const clock_source& clock)
@@ -9,9 +17,14 @@ copy_pace::copy_pace(slowdown_options options, slowdown_pacer::totals guests,
 
 void copy_pace::yield(std::uint64_t bytes) {
   std::unique_lock lock{mutex_};
-  auto wait = pacer_.take(static_cast<double>(bytes), guests_, clock_.monotonic_ns());
-  if (wait.count() > 0)
-    ended_.wait_for(lock, wait, [this] { return stopping_; });
+  auto now_ns = clock_.monotonic_ns();
+  auto until_ns = now_ns + pacer_.take(static_cast<double>(bytes), guests_, now_ns).count();
+  while (now_ns < until_ns && !stopping_) {
+    ended_.wait_for(lock, std::min(std::chrono::nanoseconds{until_ns - now_ns}, look_again));
+    now_ns = clock_.monotonic_ns();
+    if (pacer_.unlimited(guests_, now_ns))
+      return;
+  }
 }
 
 void copy_pace::stop() {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "core/volume/plane.hpp"
 
+#include "core/base/background.hpp"
 #include "core/base/log.hpp"
 
 #include <algorithm>
@@ -59,7 +60,10 @@ result<std::unique_ptr<plane>> plane::open(plane_options options, extent_store& 
   if (auto done = out->restore(); !done)
     return done.error();
   out->mender_ = std::thread{[self = out.get()] { self->mend(); }};
-  out->scrub_thread_ = std::thread{[self = out.get()] { self->keep_scrubbing(); }};
+  out->scrub_thread_ = std::thread{[self = out.get()] {
+    run_in_background();
+    self->keep_scrubbing();
+  }};
   return out;
 }
 

@@ -198,8 +198,9 @@ plane_service::answered<schema::PlanePulled> plane_service::pull(schema::PlanePu
                              plane_.pace(), helpers_);
   if (!totals)
     return totals.error();
-  if (auto synced = volume.extents->sync_staged(in.getMove()); !synced)
-    return synced.error();
+  if (!in.getMore())
+    if (auto synced = volume.extents->sync_staged(in.getMove()); !synced)
+      return synced.error();
   return packet<schema::PlanePulled>::make([&](auto out) {
     out.setBytesCopied(totals->bytes_copied);
     out.setBytesSkipped(totals->bytes_skipped);

@@ -15,6 +15,7 @@ namespace {
 
 constexpr std::uint32_t slow_threads = 4;
 constexpr std::uint32_t quick_threads = 6;
+constexpr std::uint32_t copy_threads = 4;
 
 } // namespace
 
@@ -27,7 +28,9 @@ std::vector<std::uint32_t> extents_of(capnp::List<std::uint32_t>::Reader in) {
 }
 
 plane_service::plane_service(plane& host)
-    : plane_(host), helpers_(slow_threads), slow_(slow_threads), quick_(quick_threads) {
+    : plane_(host), helpers_(copy_threads, worker_pool::importance::background),
+      copying_(copy_threads, worker_pool::importance::background), slow_(slow_threads),
+      quick_(quick_threads) {
   routes();
 }
 
@@ -64,7 +67,7 @@ void plane_service::routes() {
   on<schema::PlaneAdopt>(slow_, false, &self::adopt);
   on<schema::PlaneStage>(slow_, false, &self::stage);
   on<schema::PlaneMirror>(slow_, false, &self::mirror);
-  on<schema::PlanePull>(slow_, false, &self::pull);
+  on<schema::PlanePull>(copying_, false, &self::pull);
   on<schema::PlaneVerify>(slow_, false, &self::verify);
   on<schema::PlaneCommit>(slow_, false, &self::commit);
   on<schema::PlaneAbort>(slow_, false, &self::abort);
@@ -72,7 +75,7 @@ void plane_service::routes() {
   on<schema::PlaneWatch>(quick_, false, &self::watch);
   on<schema::PlaneUnwatch>(quick_, false, &self::unwatch);
   on<schema::PlaneChangedGet>(quick_, false, &self::changed);
-  on<schema::PlaneBlockHashes>(slow_, true, &self::block_hashes);
+  on<schema::PlaneBlockHashes>(copying_, true, &self::block_hashes);
   on<schema::PlaneScrub>(quick_, false, &self::scrub);
   on<schema::PlaneRepair>(slow_, true, &self::repair);
   on<schema::PlaneReopen>(slow_, false, &self::reopen);

@@ -25,7 +25,8 @@ enum class plane_door {
 };
 
 /// Answers the verbs of schemas/plane.capnp. Requests run on worker threads: those on the path of a
-/// flip and quick ones on a pool of their own, so that copying never delays them. Draining an idle
+/// flip and quick ones on a pool of their own, copies on another one in the background, so that
+/// they delay neither those nor guests. Draining an idle
 /// volume is so quick that it is done on the caller's thread.
 class plane_service {
 public:
@@ -118,6 +119,7 @@ private:
   std::map<std::uint64_t, route> routes_;
   // Last, so that their threads end before what they use; helpers outlive those they help.
   worker_pool helpers_;
+  worker_pool copying_;
   worker_pool slow_;
   worker_pool quick_;
 };

@@ -4,9 +4,11 @@
 #include "core/volume/nbd_handle.hpp"
 
 #include <algorithm>
+#include <array>
 #include <atomic>
 #include <chrono>
 #include <latch>
+#include <memory>
 #include <mutex>
 #include <vector>
 
@@ -52,8 +54,18 @@ struct pull_state {
 struct read_slot {
   pull_range what{};
   std::int64_t cookie = -1;
-  std::vector<std::byte> buffer = std::vector<std::byte>(chunk_bytes);
+  std::byte* buffer = nullptr; ///< Of `chunk_bytes`.
 };
+
+/// Kept by the thread: fresh memory for every pull would cost as much as a tenth of the copy.
+std::array<read_slot, window> empty_slots() {
+  thread_local const auto memory =
+      std::make_unique_for_overwrite<std::byte[]>(window * std::size_t{chunk_bytes});
+  std::array<read_slot, window> out;
+  for (std::size_t i = 0; i < window; ++i)
+    out[i].buffer = memory.get() + i * chunk_bytes;
+  return out;
+}
 
 fault read_fault(const pull_state& state, const pull_range& x, fault why) {
   auto what = "extent " + std::to_string(x.extent) + " of volume "
@@ -72,8 +84,7 @@ bool issue_next(pull_state& state, nbd_handle* h, read_slot& slot) {
   slot.what = state.chunks[index];
   auto offset =
       std::uint64_t{slot.what.extent} * state.into.layout().extent_bytes + slot.what.offset;
-  slot.cookie =
-      nbd_aio_pread(h, slot.buffer.data(), slot.what.bytes, offset, NBD_NULL_COMPLETION, 0);
+  slot.cookie = nbd_aio_pread(h, slot.buffer, slot.what.bytes, offset, NBD_NULL_COMPLETION, 0);
   if (slot.cookie == -1)
     state.fail(read_fault(state, slot.what, nbd_fault(h, state.source.address)));
   return slot.cookie != -1;
@@ -82,7 +93,7 @@ bool issue_next(pull_state& state, nbd_handle* h, read_slot& slot) {
 void store(pull_state& state, const read_slot& slot) {
   state.pace.yield(slot.what.bytes);
   auto stored = state.into.fill(state.move, slot.what.extent, slot.what.offset,
-                                std::span{slot.buffer}.first(slot.what.bytes));
+                                std::span{slot.buffer, slot.what.bytes});
   if (!stored)
     return state.fail(stored.error());
   std::lock_guard lock{state.mutex};
@@ -93,7 +104,7 @@ void store(pull_state& state, const read_slot& slot) {
 /// Keeps a window of reads in flight and stores them in order; libnbd drives all of them while it
 /// waits for one. Whether nothing is in flight any more.
 bool run_window(pull_state& state, nbd_handle* h) {
-  std::vector<read_slot> slots(window);
+  auto slots = empty_slots();
   for (auto& slot : slots)
     if (!issue_next(state, h, slot))
       break;

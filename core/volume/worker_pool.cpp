@@ -1,11 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "core/volume/worker_pool.hpp"
 
+#include "core/base/background.hpp"
+
 namespace foreshift {
 
-worker_pool::worker_pool(std::uint32_t threads) {
+worker_pool::worker_pool(std::uint32_t threads, importance how) {
   for (std::uint32_t i = 0; i < threads; ++i)
-    threads_.emplace_back([this] { work(); });
+    threads_.emplace_back([this, how] {
+      if (how == importance::background)
+        run_in_background();
+      work();
+    });
 }
 
 worker_pool::~worker_pool() {

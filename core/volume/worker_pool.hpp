@@ -15,7 +15,9 @@ namespace foreshift {
 /// was added.
 class worker_pool {
 public:
-  explicit worker_pool(std::uint32_t threads);
+  enum class importance { guests_wait, background };
+
+  explicit worker_pool(std::uint32_t threads, importance how = importance::guests_wait);
   ~worker_pool();
   worker_pool(const worker_pool&) = delete;
   worker_pool& operator=(const worker_pool&) = delete;

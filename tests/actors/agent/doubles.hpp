@@ -25,6 +25,7 @@ struct plane_script {
   packet<schema::PlaneStatus> status;
   std::vector<packet<schema::PlaneLog>> logs; ///< Handed out in order, then nothing.
   std::vector<std::vector<std::uint32_t>> pulls;
+  std::vector<bool> more;        ///< Of each pull: whether it may leave syncing to a later one.
   std::size_t changed_bytes = 0; ///< Of the last pull.
   std::uint64_t bytes_per_extent = 1u << 20;
   packet<schema::PlaneSuspects> suspects; ///< Told to whoever asks with another serial.
@@ -90,6 +91,7 @@ private:
   packet<schema::PlanePulled> pull(const packet<schema::PlanePull>& x) {
     auto extents = x.read().getExtents();
     script_->pulls.emplace_back();
+    script_->more.push_back(x.read().getMore());
     script_->changed_bytes = x.read().getChanged().size();
     for (auto extent : extents)
       script_->pulls.back().push_back(extent);

@@ -101,6 +101,30 @@ TEST_CASE_FIXTURE(mover_fixture, "a long move takes the time its rate allows") {
       [](const caf::error& why) { FAIL(to_fault(why).detail); });
 }
 
+TEST_CASE_FIXTURE(mover_fixture, "only a move's last pull asks for the disk to be synced") {
+  auto pending = self->request(uut, caf::infinite, order(1, 10));
+  pass(2s, 10ms);
+  REQUIRE(self->has_next_message());
+  pending.receive([](const packet<schema::AgentMoved>&) {},
+                  [](const caf::error& why) { FAIL(to_fault(why).detail); });
+  CHECK(plane_does->more == std::vector<bool>{true, true, false});
+}
+
+TEST_CASE_FIXTURE(mover_fixture, "a quick copy pulls more at once than a slow one") {
+  options.rate_bytes = 128.0 * mib;
+  auto quick = system.spawn<mover>(plane, clock, options);
+  auto pending = self->request(quick, caf::infinite, order(1, 20));
+  settle();
+  pass(2s, 10ms);
+  REQUIRE(self->has_next_message());
+  pending.receive([](const packet<schema::AgentMoved>&) {},
+                  [](const caf::error& why) { FAIL(to_fault(why).detail); });
+  REQUIRE(plane_does->pulls.size() == 3);
+  CHECK(plane_does->pulls[0].size() == 8);
+  CHECK(plane_does->pulls[2].size() == 4);
+  caf::anon_send_exit(quick, caf::exit_reason::kill);
+}
+
 TEST_CASE_FIXTURE(mover_fixture, "an order's own limit is kept below the host's") {
   auto pending = self->request(uut, caf::infinite, order(1, 12, 4 * mib));
   settle();

@@ -73,6 +73,14 @@ TEST_CASE("that guests do nothing shows after a moment, and that they begin to d
   CHECK(uut.take(1e9, guests, now.count()) > 1s);
 }
 
+TEST_CASE("who waits already is let go when it shows that guests do nothing") {
+  slowdown_pacer uut({}, 0);
+  auto guests = [] { return foreground_totals{}; };
+  CHECK(uut.take(16 * mib, guests, 0) > 1s);
+  CHECK_FALSE(uut.unlimited(guests, std::chrono::nanoseconds{20ms}.count()));
+  CHECK(uut.unlimited(guests, std::chrono::nanoseconds{60ms}.count()));
+}
+
 TEST_CASE("guests that copies do not slow down limit less and less") {
   slowdown_pacer uut({}, 0);
   guests calm{.per_second = 20'000};

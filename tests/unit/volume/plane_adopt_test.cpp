@@ -230,3 +230,27 @@ TEST_CASE("plane: a host says that it doubts its replica, and is told when it ne
   CHECK(doubt() == 0);
   CHECK((*x.host->find(7))->extents->read({1, 0}, 0, block));
 }
+
+TEST_CASE("plane: of a move's pulls the last one syncs what all have stored") {
+  plane_fixture x;
+  auto& extents = *(*x.host->find(7))->extents;
+  REQUIRE(extents.promote(1, "a"));
+  std::vector<std::byte> block(4096, std::byte{1});
+  REQUIRE(extents.write({1, 0}, 0, block));
+  int synced = 0;
+  x.disk.fails = [&](std::string_view what, const std::string& path) -> std::optional<fault> {
+    synced += what == "sync" && path.ends_with(".extents");
+    return std::nullopt;
+  };
+  auto pull = [&](bool more) {
+    return x.ask(packet<schema::PlanePull>::make([&](auto out) {
+      out.setVolume(7);
+      out.setMove(9);
+      out.setMore(more);
+    }));
+  };
+  CHECK(pull(true));
+  CHECK(synced == 0);
+  CHECK(pull(false));
+  CHECK(synced == 1);
+}
