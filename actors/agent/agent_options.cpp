@@ -66,6 +66,10 @@ result<void> check_numbers(const agent_options& x) {
     return bad("moves.rate_min", "must not be above moves.rate");
   if (x.scrub_rate_bytes < mib)
     return bad("scrub.rate", "must be at least 1MiB");
+  if (x.forecast_cpu_share < 0.01)
+    return bad("forecast.cpu_max", "must be at least 1 %");
+  if (x.forecast_memory_bytes_max < mib)
+    return bad("forecast.memory_max", "must be at least 1MiB");
   if (x.history_bytes_max < mib)
     return bad("history.size_max", "must be at least 1MiB");
   for (auto [key, value, low, high] :
@@ -209,6 +213,11 @@ void bind_options(config_reader& in, agent_options& x) {
               "how far ahead accesses are predicted; the coordinator may ask for another");
   in.duration("forecast.interval", x.forecast_interval,
               "how often predictions are made; the coordinator may ask for another");
+  in.share("forecast.cpu_max", x.forecast_cpu_share,
+           "share of one core that forecasting may use; beyond it predictions are made less often "
+           "and, where that is not enough, accesses are left out");
+  in.bytes("forecast.memory_max", x.forecast_memory_bytes_max,
+           "memory for what is known of extents; beyond it the coldest are forgotten");
 }
 
 result<agent_options> read_agent_options(const std::string& path,

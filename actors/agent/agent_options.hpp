@@ -58,6 +58,8 @@ struct agent_options {
   std::chrono::milliseconds forecast_window{1000};
   std::chrono::milliseconds forecast_horizon{60'000};
   std::chrono::milliseconds forecast_interval{2000};
+  double forecast_cpu_share = 0.25;
+  std::uint64_t forecast_memory_bytes_max = 512 * mib;
 
   /// What the runner of the data plane needs of it.
   plane_process_options plane() const;

@@ -8,7 +8,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <bit>
 #include <set>
+#include <utility>
 
 namespace foreshift {
 
@@ -131,6 +133,7 @@ result<void> forecast_book::open(std::uint64_t volume, const packet<schema::Fore
   if (known == known_.end() || open_.contains(volume))
     return {};
   auto& x = open_[volume];
+  make_room();
   x.engine = make(known->second);
   if (state != nullptr)
     return restore(*x.engine, *state);
@@ -208,13 +211,36 @@ void forecast_book::set_horizon(std::chrono::milliseconds horizon) {
   if (horizon == options_.horizon || horizon.count() <= 0)
     return;
   options_.horizon = horizon;
+  remake("horizon");
+}
+
+/// In powers of two, so that a thousand volumes that come one by one make each other smaller ten
+/// times and not a thousand.
+void forecast_book::make_room() {
+  auto wanted = std::bit_ceil(std::max<std::size_t>(open_.size(), 1));
+  if (wanted == shares_)
+    return;
+  auto former = std::exchange(shares_, wanted);
+  if (wanted > former)
+    remake("size");
+}
+
+void forecast_book::remake(const char* what) {
   for (auto& [id, x] : open_) {
+    if (!x.engine)
+      continue;
     auto fresh = make(known_[id]);
     if (auto ok = fresh->load(x.engine->save()); ok)
       x.engine = std::move(fresh);
     else
-      slog::warn("forecaster of volume {} keeps its former horizon: {}", id, ok.error().detail);
+      slog::warn("forecaster of volume {} keeps its former {}: {}", id, what, ok.error().detail);
   }
+}
+
+std::size_t forecast_book::extents_max() const {
+  constexpr std::size_t least = 64;
+  auto share = options_.memory_bytes_max / forecast_extent_bytes / shares_;
+  return std::clamp<std::size_t>(share, least, forecaster_options{}.extents_max);
 }
 
 std::unique_ptr<forecaster> forecast_book::make(const geometry& of) const {
@@ -223,6 +249,7 @@ std::unique_ptr<forecaster> forecast_book::make(const geometry& of) const {
   out.extent_bytes = of.extent_bytes > 0 ? of.extent_bytes : static_cast<std::uint32_t>(mib);
   out.window_ms = static_cast<std::uint32_t>(options_.window.count());
   out.horizon_ms = static_cast<std::uint32_t>(options_.horizon.count());
+  out.extents_max = extents_max();
   return make_forecaster(out);
 }
 

@@ -24,11 +24,16 @@ struct forecast_book_options {
   std::chrono::milliseconds window{1000};
   std::chrono::milliseconds horizon{60'000};
   std::size_t extents_reported_max = 4096;
+  std::uint64_t memory_bytes_max = 512u << 20;     ///< Of all forecasters, roughly.
   std::chrono::milliseconds forget_after{300'000}; ///< Not primary here for so long: leave memory.
 };
 
-/// The forecasters of a host, one per volume that is or was primary here. Pure: time comes from the
-/// caller (wall clock, milliseconds). One thread.
+/// Of a forecaster, per extent it knows: measured with every expert and the LSTM, rounded up.
+inline constexpr std::uint64_t forecast_extent_bytes = 320;
+
+/// The forecasters of a host, one per volume that is or was primary here; all together know no more
+/// extents than fit into their memory, the same number for each, and forget the coldest. Pure: time
+/// comes from the caller (wall clock, milliseconds). One thread.
 class forecast_book {
 public:
   explicit forecast_book(forecast_book_options options) : options_(std::move(options)) {}
@@ -81,9 +86,13 @@ private:
   };
 
   std::unique_ptr<forecaster> make(const geometry& of) const;
+  std::size_t extents_max() const;
+  void make_room();
+  void remake(const char* what);
   void observe(entry& into, schema::AccessBatch::Reader batch);
 
   forecast_book_options options_;
+  std::size_t shares_ = 1; ///< Into which the memory is cut: a power of two.
   std::map<std::uint64_t, geometry> known_;
   std::map<std::uint64_t, entry> open_;
 };

@@ -3,11 +3,16 @@
 
 #include "core/base/log.hpp"
 
+#include <algorithm>
 #include <memory>
+#include <utility>
 
 namespace foreshift {
 
 namespace {
+
+constexpr double cpu_burst_s = 2;                 // of the share: a decision now and then is long
+constexpr std::chrono::seconds learn_wait_max{5}; // below what the collector grants
 
 packet<schema::Done> done() {
   return packet<schema::Done>::make([](auto) {});
@@ -22,7 +27,10 @@ packet<schema::ForecastTake> take_order(std::uint64_t volume) {
 forecasts_state::forecasts_state(interface::pointer self, vault_actor vault, uplink_actor uplink,
                                  const clock_source& clock, forecasts_options options)
     : self_(self), vault_(std::move(vault)), uplink_(std::move(uplink)), clock_(clock),
-      options_(options), predict_interval_(options.predict_interval), book_(options.book) {}
+      options_(std::move(options)), predict_interval_(options_.predict_interval),
+      book_(options_.book),
+      cpu_(options_.cpu_share * 1e9, options_.cpu_share * 1e9 * cpu_burst_s, clock.monotonic_ns()) {
+}
 
 forecasts_actor::behavior_type forecasts_state::make_behavior() {
   compat::send_later(self_, self_, predict_interval_, tick_alarm{});
@@ -35,6 +43,7 @@ forecasts_actor::behavior_type forecasts_state::make_behavior() {
       [this](const packet<schema::HostWelcome>& wanted) { obey(wanted); },
       [this](tick_alarm) { predict(); },
       [this](save_alarm) { save(); },
+      [this](drain_alarm) { answer_learned(); },
       [this](flush_order) { return flush(); },
   };
 }
@@ -73,9 +82,29 @@ caf::result<packet<schema::Done>> forecasts_state::learn(const packet<schema::Pl
   auto answer = self_->make_response_promise<packet<schema::Done>>();
   open(book_.unopened(log), [this, log, answer]() mutable {
     book_.observe(log);
-    answer.deliver(done());
+    learned_.push_back(answer);
+    if (auto wait = std::min<std::chrono::nanoseconds>(rest(), learn_wait_max); wait.count() > 0)
+      compat::send_later(self_, self_, wait, drain_alarm{});
+    else
+      answer_learned();
   });
   return answer;
+}
+
+/// A prediction that is due goes first, or accesses that never end would put it off for ever.
+void forecasts_state::answer_learned() {
+  if (due_)
+    foretell();
+  for (auto& answer : std::exchange(learned_, {}))
+    answer.deliver(done());
+}
+
+/// How long this actor must not work until its average is within its share again.
+std::chrono::nanoseconds forecasts_state::rest() {
+  auto used = options_.cpu_time();
+  auto fresh = used - cpu_charged_.value_or(used);
+  cpu_charged_ = used;
+  return cpu_.take(static_cast<double>(fresh.count()), clock_.monotonic_ns());
 }
 
 void forecasts_state::note(const packet<schema::PlaneStatus>& status) {
@@ -91,7 +120,15 @@ void forecasts_state::obey(const packet<schema::HostWelcome>& wanted) {
 }
 
 void forecasts_state::predict() {
-  compat::send_later(self_, self_, predict_interval_, tick_alarm{});
+  auto wait = rest();
+  due_ = true;
+  if (wait.count() == 0)
+    foretell();
+  compat::send_later(self_, self_, due_ ? wait : predict_interval_, tick_alarm{});
+}
+
+void forecasts_state::foretell() {
+  due_ = false;
   for (const auto& report : book_.predict(clock_.wall_ms()))
     self_->send(uplink_, report);
 }

@@ -134,7 +134,9 @@ private:
     learning.book.host = options_.name;
     learning.book.window = options_.forecast_window;
     learning.book.horizon = options_.forecast_horizon;
+    learning.book.memory_bytes_max = options_.forecast_memory_bytes_max;
     learning.predict_interval = options_.forecast_interval;
+    learning.cpu_share = options_.forecast_cpu_share;
     parts_.forecasts = keep<forecasts_actor>(system_.spawn<forecasts, caf::detached>(
         parts_.vault, parts_.uplink, system_clock(), learning));
     collector_parts around{parts_.plane, parts_.vault, parts_.forecasts, parts_.mover,

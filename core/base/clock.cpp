@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "core/base/clock.hpp"
 
+#include "core/base/cpu_time.hpp"
+
 #include <ctime>
 
 namespace foreshift {
@@ -20,6 +22,10 @@ public:
 };
 
 } // namespace
+
+std::chrono::nanoseconds thread_cpu_time() {
+  return std::chrono::nanoseconds{read_ns(CLOCK_THREAD_CPUTIME_ID)};
+}
 
 const clock_source& system_clock() {
   static const machine_clock instance;

@@ -16,12 +16,15 @@ constexpr std::uint64_t volume = 7;
 struct forecasts_fixture : test::agent_fixture {
   test::scratch dir;
   std::shared_ptr<agent_store> store = *open_agent_store({.path = dir.path()});
+  std::chrono::nanoseconds cpu{0}; ///< What forecasting has used; tests own this clock too.
   vault_actor keeper = system.spawn<vault>(store, clock, vault_options{});
   forecasts_actor uut = spawn();
 
   forecasts_actor spawn() {
     forecasts_options options;
     options.book.host = "host-a";
+    options.cpu_share = 0.2;
+    options.cpu_time = [this] { return cpu; };
     forecasts_actor out = system.spawn<forecasts>(keeper, up, clock, options);
     settle();
     return out;
@@ -149,4 +152,37 @@ TEST_CASE_FIXTURE(forecasts_fixture, "a carried state that is no state is refuse
   auto why = ask_fault<packet<schema::Done>>(
       uut, packet<schema::ForecastCarry>::make([](auto x) { x.initState().setVolume(volume); }));
   CHECK(why.code == errc::malformed);
+}
+
+TEST_CASE_FIXTURE(forecasts_fixture, "forecasting stays within its share of the CPU (I8)") {
+  status(schema::LeaseState::PRIMARY);
+  learn(42);
+  uplink_does->forecasts.clear();
+  pass(20s, 1s);
+  auto at_ease = uplink_does->forecasts.size();
+  CHECK(at_ease >= 9);
+  // Each prediction takes two seconds of CPU from now on: a fifth of a core bears one in ten
+  // seconds.
+  uplink_does->forecasts.clear();
+  for (std::size_t seen = 0, i = 0; i < 100; ++i) {
+    pass(1s, 1s);
+    cpu += 2s * (uplink_does->forecasts.size() - seen);
+    seen = uplink_does->forecasts.size();
+  }
+  CHECK(uplink_does->forecasts.size() >= 8);
+  CHECK(uplink_does->forecasts.size() <= 13);
+}
+
+TEST_CASE_FIXTURE(forecasts_fixture,
+                  "who brings more accesses than the CPU's share can learn is made to wait") {
+  status(schema::LeaseState::PRIMARY);
+  learn(42);
+  cpu += 1s; // three seconds' worth more than was saved up
+  auto pending = self->request(uut, caf::infinite, test::read_log(volume, clock.wall_ms(), 43, 5));
+  settle();
+  CHECK_FALSE(self->has_next_message());
+  pass(5s, 100ms);
+  REQUIRE(self->has_next_message());
+  pending.receive([](const packet<schema::Done>&) {},
+                  [](const caf::error& why) { FAIL(to_fault(why).detail); });
 }
