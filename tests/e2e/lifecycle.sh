@@ -65,8 +65,11 @@ expect_exit 3 fs migrate disk --to host-z
 expect_exit 3 fs flip disk --to host-z
 
 note "every listing answers, as a table and as JSON"
-for what in "status" "host list" "host show host-a" "volume list" "volume show disk" "affinity" \
-  "affinity disk" "hot disk" "plan disk --to host-a" "task list --all" "events"; do
+task=$(field '.tasks[-1].id' task list --all)
+for what in "status" "host list" "host show host-a" "host ok-to-stop host-a" "volume list" \
+  "volume show disk" "affinity" "affinity disk" "hot disk" "plan disk --to host-a" \
+  "task list" "task list --all" "task show $task" "task calibration" "events" "targets disk" \
+  "forecast show disk" "announce --list" "scrub status" "doctor"; do
   # shellcheck disable=SC2086 # words are meant to split
   expect_exit 0 fs $what
   [[ -s $CLUSTER/out ]] || fail "'$what' printed nothing"
@@ -77,6 +80,30 @@ done
 expect_exit 0 fs --help
 expect_exit 0 fs migrate --help
 grep -q 'Example' "$CLUSTER/out" || fail "help without an example"
+
+note "events are followed as they come"
+fs events --follow --limit 1 >"$CLUSTER/followed" &
+follower=$!
+expect_exit 0 fs volume create late 1MiB
+followed() { grep -q "late" "$CLUSTER/followed"; }
+wait_until 10 followed
+kill "$follower"
+expect_exit 0 fs volume delete late
+
+note "a volume of 64 TiB is used at both ends and costs nothing where nobody wrote"
+expect_exit 0 fs volume create huge 64TiB --home host-a
+expect_exit 0 fs volume attach huge host-a
+qemu-io -f raw -c 'write -P 1 0 64k' -c "write -P 2 $(((64 << 40) - 65536)) 64k" -c flush \
+  "$(uri host-a huge)" || fail "write"
+expect_exit 0 fs flip huge --to host-b
+qemu-io -f raw -c 'read -P 1 0 64k' -c "read -P 2 $(((64 << 40) - 65536)) 64k" \
+  -c 'read -P 0 32T 64k' "$(uri host-b huge)" | tee "$CLUSTER/out"
+if grep -q failed "$CLUSTER/out"; then fail "other bytes"; fi
+(($(du -sk "$CLUSTER" | cut -f1) < 1048576)) || fail "a thin volume took a GiB"
+expect_exit 0 fs hot huge
+expect_exit 0 fs plan huge --to host-a
+expect_exit 0 fs volume detach huge
+expect_exit 0 fs volume delete huge
 
 note "delete frees everything"
 expect_exit 0 fs volume detach disk
@@ -97,6 +124,18 @@ expect_said "bad.toml:2.*host.zoen.*host.zone"
 printf 'data = "%s/other"\n[door]\nlisten = "0.0.0.0:0"\n' "$CLUSTER" >"$CLUSTER/open.toml"
 expect_exit 2 "$FORESHIFT_BIN/foreshift-coordinator" --config "$CLUSTER/open.toml"
 expect_said "certificate|tls"
+printf 'data = "%s/other"\n[moves]\nraet = "1MiB"\n' "$CLUSTER" >"$CLUSTER/misspelt.toml"
+expect_exit 2 "$FORESHIFT_BIN/foreshift-coordinator" --config "$CLUSTER/misspelt.toml"
+expect_said "misspelt.toml:3.*moves.raet.*moves.rate"
+printf 'data = "%s/other"\n[moves]\nrate = "fast"\n' "$CLUSTER" >"$CLUSTER/wrong.toml"
+expect_exit 2 "$FORESHIFT_BIN/foreshift-coordinator" --config "$CLUSTER/wrong.toml"
+expect_said "wrong.toml:3.*moves.rate"
+settings() { grep -v '^#' | grep -v '^$'; }
+for program in agent coordinator; do
+  "$FORESHIFT_BIN/foreshift-$program" --print-config-example | settings >"$CLUSTER/shown"
+  settings <"$source_dir/cluster-config/$program.example.toml" | diff - "$CLUSTER/shown" ||
+    fail "cluster-config/$program.example.toml is not what the program knows"
+done
 for file in "$source_dir"/cluster-config/*.toml "$source_dir"/cluster-config/*/*.toml; do
   program=foreshift-agent
   [[ $file == */coordinator* ]] && program=foreshift-coordinator

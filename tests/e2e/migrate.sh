@@ -14,8 +14,19 @@ fio_start vm "$(uri host-a disk)" --rw=randread --bs=4k --offset=64M --size=32M 
   --runtime=600 --rate_iops=1000
 
 wait_until 40 learned disk 30
-fs hot disk --top 5
+fs hot disk --top 5 | tee "$CLUSTER/out"
+grep -q '[▄▅▆▇█]' "$CLUSTER/out" || fail "no heat strip"
 fs affinity disk
+
+note "the VCI is the process at the other end of the socket"
+client=$(cat "$CLUSTER/vm.fio.pid")
+vci() { field ".vcis[]? | select(.pid == $client) | $1" host show host-a; }
+measured() { [[ $(vci '.cpuShare > 0 and (.rssBytes | tonumber) > 1000000') == true ]]; }
+wait_until 10 measured
+vci '"\(.command) cpu \(.cpuShare) cgroup \(.cgroup)"'
+[[ $(vci .command) == fio ]] || fail "the VCI is not fio but '$(vci .command)'"
+counted=$(field '.plane.volumes[0].io.reads // "0"' host show host-a)
+((counted > 1000)) || fail "the gateway counted $counted reads"
 
 note "the plan is a dry run that explains itself"
 fs plan disk --to host-c

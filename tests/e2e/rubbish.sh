@@ -6,7 +6,8 @@
 source "$(dirname "$0")/lib.sh"
 requires fio qemu-io
 cluster_begin
-cluster_start 2
+read -r http_port < <(free_ports 1)
+COORDINATOR_EXTRA=$'[http]\nlisten = "127.0.0.1:'$http_port'"' cluster_start 2
 
 fs volume create disk 64MiB --replicas 2 || fail "create"
 fs volume attach disk host-a || fail "attach"
@@ -25,7 +26,7 @@ most_rss() { # KiB
 before=$(pids | sort)
 rss_before=$(most_rss)
 
-targets=("$(cat "$CLUSTER/coordinator.address")")
+targets=("$(cat "$CLUSTER/coordinator.address")" "127.0.0.1:$http_port")
 for host in host-a host-b; do
   for port in agent nbd door; do targets+=("127.0.0.1:$(cat "$CLUSTER/$host/$port.port")"); done
   targets+=("$CLUSTER/$host/nbd.sock" "$CLUSTER/$host/data/run/plane.sock")
@@ -60,6 +61,8 @@ huge = [
     struct.pack("<II", 0, 1 << 20) + bytes(64),          # announced, never sent
     struct.pack(">IQII", 3, 0x49484156454F5054, 7, 0xffffffff),       # NBD: option of 4 GiB
     struct.pack(">IQII", 3, 0x49484156454F5054, 0x12345678, 0x7fffffff),
+    b"POST /v1/VolumeCreate HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
+    b"Content-Length: 4294967296\r\n\r\n{",
 ]
 silent = []
 for target in sys.argv[1:]:

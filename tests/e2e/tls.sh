@@ -46,4 +46,9 @@ fi
 use_certificate tls
 expect_exit 0 fs status
 expect_owner disk host-b
+
+note "what a certificate's role may not ask is refused"
+FORESHIFT_TLS_CERT=$CLUSTER/tls/host-a.pem FORESHIFT_TLS_KEY=$CLUSTER/tls/host-a.key \
+  expect_exit 7 fs volume delete disk
+expect_owner disk host-b
 note "done"
