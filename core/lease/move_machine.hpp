@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include "core/lease/machine.hpp"
+#include "core/lease/map_machine.hpp"
 
 #include <cstdint>
 #include <optional>
@@ -30,8 +30,8 @@ struct move_request {
 /// destination keeps what it had and is told, once its mirror is on, what has changed meanwhile.
 /// Any failure before the transaction aborts; after it the machine only goes forward, also when it
 /// is built from the stored record of a crashed coordinator (`resume`), but for one case: a
-/// destination that says it can never commit is taken out of the map again.
-class move_machine final : public machine {
+/// destination that says it can never commit is taken out of the map again, or is lost once more.
+class move_machine final : public map_machine {
 public:
   explicit move_machine(move_request request);
   static std::unique_ptr<move_machine> resume(const move_record& record);

@@ -141,7 +141,10 @@ placement_map placement_map::without_replica(std::string_view host,
     if (!contains(out.replicas(extent), host))
       continue;
     auto left = minus(out.replicas(extent), host);
-    FORESHIFT_ENSURE(left.size() >= shape().replicas); // I5
+    auto awaited = std::count_if(out.lost.begin(), out.lost.end(),
+                                 [&](const auto& x) { return x.second.extents.contains(extent); });
+    FORESHIFT_ENSURE(!left.empty()
+                     && left.size() + static_cast<std::size_t>(awaited) >= shape().replicas); // I5
     out.place(extent, left);
     note_retiring(out.retiring, extent, host, true);
   }

@@ -76,7 +76,7 @@ public:
 
   /// Next version, in which `host` no longer holds `extents` (those it does not hold are
   /// unchanged); noted as retiring there until `without_retiring`. Breaking I5 (fewer than
-  /// `replicas` left) is a bug and aborts.
+  /// `replicas` left, lost ones counted) is a bug and aborts.
   placement_map without_replica(std::string_view host,
                                 std::span<const std::uint32_t> extents) const;
 

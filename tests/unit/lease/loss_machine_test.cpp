@@ -235,6 +235,76 @@ TEST_CASE("a destination that dies between the map's commit and its own is left 
   cell.check_clean();
 }
 
+namespace {
+
+/// Writes before every action; `host` restarts at action number `at` and forgets what was staged.
+void restarts_at(loss_cell& cell, const std::string& host, int at) {
+  cell.on_action = [&cell, host, at](const lease::action&) {
+    if (cell.actions - 1 == at) {
+      cell.hosts.kill(host);
+      cell.hosts.restart(host);
+    }
+    (void)cell.write_all();
+  };
+}
+
+/// What "c" lacks of what "a" has.
+std::vector<std::uint32_t> for_c(const fake_cell& cell) {
+  auto map = cell.facts().placement;
+  return lease::to_vector(map.in_sync("a") - map.in_sync("c"));
+}
+
+} // namespace
+
+TEST_CASE("a move whose destination loses its copy while another replica is lost is withdrawn") {
+  without_b calm;
+  auto begin = calm.actions;
+  REQUIRE_FALSE(calm.move("a", "c", for_c(calm))->why);
+  auto end = calm.actions;
+  int withdrawn = 0;
+  for (auto at = begin; at < end; ++at) {
+    CAPTURE(at);
+    without_b cell;
+    restarts_at(cell, "c", at);
+    auto extents = for_c(cell);
+    REQUIRE_FALSE(extents.empty());
+    auto version = cell.facts().placement.version();
+    (void)cell.move("a", "c", extents);
+    cell.recover();
+    auto map = cell.facts().placement;
+    withdrawn += !map.holds("c", extents.front()) && map.version() > version + 1;
+    cell.hosts.at("b").up = true;
+    REQUIRE_FALSE(cell.resync("b")->why);
+    CHECK(cell.write_all() == static_cast<int>(cell.shape.extents()));
+    cell.check_clean();
+  }
+  CHECK(withdrawn > 0);
+}
+
+TEST_CASE("a host that restarts while it returns is lost once more and returns again") {
+  b_returns calm;
+  auto begin = calm.actions;
+  REQUIRE_FALSE(calm.resync("b")->why);
+  auto end = calm.actions;
+  int lost_again = 0;
+  for (auto at = begin; at < end; ++at) {
+    CAPTURE(at);
+    b_returns cell;
+    restarts_at(cell, "b", at);
+    auto again = cell.facts().placement.version() + 1;
+    (void)cell.resync("b");
+    cell.recover();
+    auto lost = cell.facts().placement.lost();
+    lost_again += lost.contains("b") && lost.at("b").since > again;
+    for (int round = 0; round < 3 && !cell.facts().placement.lost().empty(); ++round)
+      (void)cell.resync("b");
+    CHECK(cell.facts().placement.lost().empty());
+    CHECK(cell.write_all() == static_cast<int>(cell.shape.extents()));
+    cell.check_clean();
+  }
+  CHECK(lost_again > 0);
+}
+
 TEST_CASE("what others hold in its stead is no longer awaited from a lost host") {
   without_b cell;
   auto lost = cell.facts().placement.lost().at("b").extents;

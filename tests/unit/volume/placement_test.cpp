@@ -249,6 +249,9 @@ TEST_CASE("placement: falling below the replication factor is a bug and aborts (
   CHECK(aborts([&] { (void)map.replicas(1024); }));
   auto wide = map.with_replica("host-x", one);
   CHECK_FALSE(aborts([&] { (void)wide.without_replica("host-a", one); }));
+  auto away = *wide.with_lost("host-b"); // as before the move to host-x, which is withdrawn
+  CHECK_FALSE(aborts([&] { (void)away.without_replica("host-x", one); }));
+  CHECK(aborts([&] { (void)away.without_replica("host-x", one).without_replica("host-a", one); }));
 }
 
 TEST_CASE("placement: 5 % of a 100 GiB volume, moved in clusters, encodes below 200 bytes") {
