@@ -97,7 +97,7 @@ class Ours(Contender):
     def coverage(self, to):
         return self.lab.ask("plan", self.volume, "--to", f"host-{to}").get("coverageBefore", 0)
 
-    def prepare(self, to, share=0.97):
+    def prepare(self, to, share=0.93):
         self.lab.run("announce", self.volume, "--to", f"host-{to}")
         wait_until(120, f"{self.volume} is expected at host-{to}",
                    lambda: self.coverage(to) >= share, pause=0.5)

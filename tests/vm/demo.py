@@ -39,7 +39,7 @@ ROWS = [
 
 def main():
     bench = Bench(argparse.Namespace(json=None, runs=None))
-    print(f"-- {PAIRS} migrations each way of storage, in turn", flush=True)
+    print(f"-- {PAIRS} migrations of each, in turn", flush=True)
     got = bench.in_pairs(PAIRS, warm_s=3.0, tail_s=1.5)
     print(f"\n{'medians of ' + str(PAIRS):<42} {'shared storage':>15} {'Foreshift':>12}")
     for name, shown, of in ROWS:
