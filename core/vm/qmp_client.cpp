@@ -10,6 +10,7 @@
 #include <cstring>
 #include <poll.h>
 #include <unistd.h>
+#include <utility>
 
 namespace foreshift::qmp {
 
@@ -19,6 +20,20 @@ namespace {
 constexpr std::size_t events_max = 4096;
 
 constexpr std::int64_t poll_ms_max = 3'600'000;
+
+std::string request_line(const std::string& command, const nlohmann::json& arguments) {
+  nlohmann::json request{{"execute", command}};
+  if (!arguments.empty())
+    request["arguments"] = arguments;
+  return request.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
+}
+
+result<reply> answer_in(const std::string& command, const message& got) {
+  if (auto* why = std::get_if<error>(&got))
+    return fault{errc::failed, command + ": " + why->text};
+  auto* done = std::get_if<reply>(&got);
+  return done ? *done : reply{std::make_shared<const nlohmann::json>()};
+}
 
 } // namespace
 
@@ -147,23 +162,44 @@ result<reply> client::await_reply(const std::string& command, deadline until) {
     }
     if (auto* what = std::get_if<event>(&*got))
       keep(std::move(*what));
-    else if (auto* done = std::get_if<reply>(&*got))
-      return std::move(*done);
-    else if (auto* why = std::get_if<error>(&*got))
-      return fault{errc::failed, command + ": " + why->text};
+    else if (!std::holds_alternative<greeting>(*got))
+      return answer_in(command, *got);
   }
 }
 
 result<reply> client::execute(const std::string& command, const nlohmann::json& arguments,
                               std::chrono::milliseconds timeout) {
   auto until = after(timeout);
-  nlohmann::json request{{"execute", command}};
-  if (!arguments.empty())
-    request["arguments"] = arguments;
-  auto line = request.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
-  if (auto sent = send(std::move(line), until); !sent)
+  if (auto sent = send(request_line(command, arguments), until); !sent)
     return sent.error();
+  await_posted(until);
   return await_reply(command, until);
+}
+
+result<void> client::post(const std::string& command, const nlohmann::json& arguments,
+                          std::chrono::milliseconds timeout) {
+  auto until = after(timeout);
+  await_posted(until);
+  posted_answer_.reset();
+  auto sent = send(request_line(command, arguments), until);
+  if (sent)
+    posted_ = command;
+  return sent;
+}
+
+result<reply> client::collect(std::chrono::milliseconds timeout) {
+  await_posted(after(timeout));
+  if (!posted_answer_)
+    return fault{errc::precondition, "nothing was posted"};
+  return *std::exchange(posted_answer_, std::nullopt);
+}
+
+/// Answers come in the order of commands.
+void client::await_posted(deadline until) {
+  if (!posted_)
+    return;
+  posted_answer_ = await_reply(*posted_, until);
+  posted_.reset();
 }
 
 result<reply> client::execute(const std::string& command, std::chrono::milliseconds timeout) {
@@ -178,8 +214,12 @@ result<std::optional<heard>> client::next_event(std::chrono::milliseconds timeou
       return std::optional<heard>{};
     if (!got)
       return got.error();
-    if (auto* what = std::get_if<event>(&*got))
+    if (auto* what = std::get_if<event>(&*got)) {
       keep(std::move(*what));
+    } else if (posted_) {
+      posted_answer_ = answer_in(*posted_, *got);
+      posted_.reset();
+    }
   }
   auto first = std::move(events_.front());
   events_.pop_front();

@@ -37,6 +37,13 @@ public:
                         std::chrono::milliseconds timeout);
   result<reply> execute(const std::string& command, std::chrono::milliseconds timeout);
 
+  /// Sends a command and does not wait for its answer, which `collect` returns. One at a time;
+  /// other commands may be run meanwhile.
+  result<void> post(const std::string& command, const nlohmann::json& arguments,
+                    std::chrono::milliseconds timeout);
+  /// `precondition`: nothing was posted.
+  result<reply> collect(std::chrono::milliseconds timeout);
+
   /// The next event; nothing when none came in time. What arrived is returned also after the
   /// connection was lost.
   result<std::optional<heard>> next_event(std::chrono::milliseconds timeout);
@@ -51,6 +58,7 @@ private:
   result<void> send(std::string line, deadline until);
   result<void> wait(short events, deadline until);
   result<reply> await_reply(const std::string& command, deadline until);
+  void await_posted(deadline until);
   void keep(event what);
   void drain();
   fault lost(const std::string& why);
@@ -62,6 +70,8 @@ private:
   line_reader lines_;
   std::deque<heard> events_;
   std::optional<fault> lost_;
+  std::optional<std::string> posted_; ///< Not answered yet.
+  std::optional<result<reply>> posted_answer_;
 };
 
 } // namespace foreshift::qmp

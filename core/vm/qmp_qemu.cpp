@@ -169,9 +169,18 @@ result<void> qmp_qemu::set_bandwidth(std::uint64_t bytes) {
   return done ? result<void>{} : done.error();
 }
 
+void qmp_qemu::ask_to_proceed() {
+  asked_to_proceed_ =
+      bool(monitor_->post("migrate-continue", {{"state", "pre-switchover"}}, answer_timeout));
+}
+
 result<void> qmp_qemu::proceed() {
-  auto done = ask("migrate-continue", {{"state", "pre-switchover"}});
-  return done ? result<void>{} : done.error();
+  if (!std::exchange(asked_to_proceed_, false)) {
+    auto done = ask("migrate-continue", {{"state", "pre-switchover"}});
+    return done ? result<void>{} : done.error();
+  }
+  auto done = monitor_->collect(answer_timeout);
+  return done ? result<void>{} : named(done.error());
 }
 
 result<void> qmp_qemu::cancel() {

@@ -20,6 +20,7 @@ public:
   result<std::string> accept(const std::string& uri) override;
   result<void> begin(const std::string& uri) override;
   result<void> set_bandwidth(std::uint64_t bytes) override;
+  void ask_to_proceed() override;
   result<void> proceed() override;
   result<void> cancel() override;
   result<void> resume() override;
@@ -36,6 +37,7 @@ private:
 
   const std::unique_ptr<qmp::client> monitor_;
   const std::string name_;
+  bool asked_to_proceed_ = false;
 };
 
 /// A QEMU whose monitor cannot be reached: every call fails alike.
@@ -51,6 +53,7 @@ public:
   result<std::string> accept(const std::string&) override { return why_; }
   result<void> begin(const std::string&) override { return why_; }
   result<void> set_bandwidth(std::uint64_t) override { return why_; }
+  void ask_to_proceed() override {}
   result<void> proceed() override { return why_; }
   result<void> cancel() override { return why_; }
   result<void> resume() override { return why_; }

@@ -50,9 +50,7 @@ vm_end vm_migration::run() {
       return undo(done.error());
   for (auto step : {&vm_migration::take_all, &vm_migration::switch_over})
     if (auto done = (this->*step)(); !done)
-      return released_    ? settle(done.error())
-             : proceeded_ ? take_back(done.error())
-                          : undo(done.error());
+      return released_ ? settle(done.error()) : take_back(done.error());
   return finish();
 }
 
@@ -223,8 +221,7 @@ void vm_migration::adjust_bandwidth(const stream_view& view) {
 result<void> vm_migration::take_all() {
   for (auto& volume : volumes_)
     volume->ask_to_take();
-  if (auto done = go_on(); !done)
-    return done;
+  source_.ask_to_proceed();
   for (auto& volume : volumes_) {
     auto times = volume->take();
     if (!times)
@@ -241,17 +238,13 @@ result<void> vm_migration::take_all() {
   return was_running_ ? destination_.resume() : result<void>{};
 }
 
-result<void> vm_migration::go_on() {
+result<void> vm_migration::switch_over() {
   if (auto done = source_.proceed(); !done) {
-    auto now = source_.stream();
-    proceeded_ = !now || now->state != stream_state::pre_switchover;
+    // A QEMU that stays where it is has given the guest to nobody.
+    if (auto now = source_.stream(); now && now->state == stream_state::pre_switchover)
+      released_ = false;
     return done;
   }
-  proceeded_ = true;
-  return {};
-}
-
-result<void> vm_migration::switch_over() {
   auto deadline = clock_.wall_us() + us(options_.switch_timeout);
   for (;;) {
     auto there = hear_switch();

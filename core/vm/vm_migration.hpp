@@ -58,7 +58,6 @@ private:
   result<void> look_at_stream();
   result<void> arm_all();
   result<void> take_all();
-  result<void> go_on();
   result<void> switch_over();
   result<bool> hear_switch();
   void adjust_bandwidth(const stream_view& view);
@@ -97,7 +96,6 @@ private:
   bool began_ = false; ///< The RAM stream.
   bool armed_ = false;
   std::optional<stream_state> told_; ///< The source's last MIGRATION event, as a state.
-  bool proceeded_ = false;           ///< QEMU goes on from pre-switchover, as far as we know.
   bool released_ = false;            ///< The destination's QEMU may run the guest.
   bool arrived_ = false;             ///< The destination's: completed.
   std::int64_t pass_ = 0;

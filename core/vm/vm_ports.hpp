@@ -70,6 +70,10 @@ public:
   virtual result<void> begin(const std::string& uri) = 0;
   /// Of the RAM stream, also while it runs; bytes a second, 0: unlimited.
   virtual result<void> set_bandwidth(std::uint64_t bytes) = 0;
+  /// Tells it to go on and does not wait: QEMU answers late, being at work. `proceed` tells how it
+  /// went.
+  virtual void ask_to_proceed() = 0;
+  /// Goes on from pre-switchover; also if nobody has asked before.
   virtual result<void> proceed() = 0;
   virtual result<void> cancel() = 0;
   /// Of a guest that is still to come in: it will run once it is there.

@@ -75,7 +75,12 @@ public:
     result<void> set_bandwidth(std::uint64_t bytes) override {
       return act([&] { vm.bandwidths.push_back(bytes); });
     }
+    void ask_to_proceed() override { asked = proceed_now(); }
     result<void> proceed() override {
+      auto told = std::exchange(asked, std::nullopt);
+      return told ? *told : proceed_now();
+    }
+    result<void> proceed_now() {
       return act([&] {
         if (vm.stream == stream_state::pre_switchover)
           vm.enter(stream_state::device, "device");
@@ -155,6 +160,7 @@ public:
     bool alive = true;
     guest_state state = guest_state::running;
     std::deque<qmp::event> events;
+    std::optional<result<void>> asked;
   };
 
   struct volume final : volume_port {
@@ -234,6 +240,9 @@ public:
   /// What a new process does after the driver was killed.
   vm_end recover() {
     plan.clear();
+    source.asked.reset();
+    for (auto& port : ports)
+      static_cast<volume&>(*port).asked.reset();
     vm_migration uut{source, destination, ports, time, {}};
     return uut.recover();
   }

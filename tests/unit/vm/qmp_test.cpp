@@ -198,6 +198,35 @@ TEST_CASE("QEMU's words are understood") {
   CHECK(stream_state_of("") == stream_state::none);
 }
 
+TEST_CASE("a posted command is answered in its turn, whatever is asked meanwhile") {
+  monitor at{{R"({"return": {"n": 1}})", R"({"return": {"n": 2}})", R"({"return": {"n": 3}})",
+              R"({"error": {"desc": "no"}})"
+              "\n"
+              R"({"event": "STOP", "timestamp": {"seconds": 1, "microseconds": 0}})",
+              R"({"error": {"desc": "never"}})"}};
+  auto uut = open(at);
+  CHECK(uut->collect(5s).error().code == errc::precondition);
+  REQUIRE(uut->post("one", json::object(), 5s));
+  auto two = uut->execute("two", 5s);
+  REQUIRE(two);
+  CHECK((*two->value)["n"] == 2);
+  auto one = uut->collect(5s);
+  REQUIRE(one);
+  CHECK((*one->value)["n"] == 1);
+  CHECK(uut->collect(5s).error().code == errc::precondition);
+  REQUIRE(uut->post("three", json::object(), 5s));
+  CHECK((*uut->collect(5s)->value)["n"] == 3);
+  REQUIRE(uut->post("four", json::object(), 5s));
+  auto stop = uut->next_event(5s); // the answer comes before it
+  REQUIRE(stop);
+  REQUIRE(*stop);
+  CHECK((*stop)->what.name == "STOP");
+  CHECK(uut->collect(5s).error().detail == "four: no");
+  qmp_qemu source{std::move(uut), "the source"};
+  source.ask_to_proceed();
+  CHECK(source.proceed().error().detail == "the source: migrate-continue: never");
+}
+
 TEST_CASE("QEMU's numbers are read, and its refusals named") {
   monitor at{{R"({"return": {"status": "active", "ram": {"transferred": 500, "remaining": 40, )"
               R"("mbps": 80.0, "dirty-pages-rate": 3, "page-size": 4096}}})",
