@@ -41,6 +41,28 @@ struct ReplicasSuspected {
   suspects @1 :List(Plane.PlaneSuspect);
 }
 
+struct LeaseWanted {
+  # -> Done. An agent to the coordinator: clients there write to volumes that are announced to move
+  # there and whose lease is elsewhere. Ignored unless the volume's policy allows it.
+  host    @0 :Text;
+  volumes @1 :List(UInt64);
+}
+
+struct GuestNote {
+  # -> Done. A tool on the host (libvirt's hook) tells what becomes of a VM there; nothing is asked
+  # back. `arriving` announces its volumes to move here, without copying anything beforehand.
+  domain  @0 :Text;
+  what    @1 :Text;            # arriving, started, stopped, leaving
+  volumes @2 :List(Text);      # export names of its disks that are ours
+}
+
+struct GuestExpected {
+  # -> Done. An agent to the coordinator: a VM with these volumes is about to arrive there.
+  host    @0 :Text;
+  domain  @1 :Text;
+  volumes @2 :List(Text);
+}
+
 struct ForecastReport {
   # -> Done.
   forecast @0 :Forecast.Forecast;

@@ -29,6 +29,15 @@ struct Status {
   problems   @10 :List(Text);
   cycle      @11 :List(Migration.TaskPhase);
     # last collect, forecast, score, plan, execute, migrate
+  speculation @12 :Speculation;
+}
+struct Speculation {
+  # Copies to hosts where a volume may go although nobody has said so, since the coordinator
+  # started. What was copied is held, used or wasted.
+  copiedBytes @0 :UInt64;
+  heldBytes   @1 :UInt64;      # still waiting for their volume
+  usedBytes   @2 :UInt64;      # the volume went there
+  wastedBytes @3 :UInt64;      # freed before it did
 }
 
 struct HostList {}             # -> Hosts
@@ -83,6 +92,12 @@ struct VolumeCreate {          # -> VolumeInfo
   homes     @3 :List(Text);    # empty: every host known now
   extentBytes @4 :UInt32 = 1048576;
   partitionBytes @5 :UInt64 = 67108864;
+  policy      @6 :Volume.VolumePolicy;
+}
+struct VolumeSet {             # -> VolumeInfo. Changes one key of its policy.
+  name  @0 :Text;
+  key   @1 :Text;              # implicit-flip, follow
+  value @2 :Text;
 }
 struct VolumeList {}           # -> Volumes
 struct VolumeShow { name @0 :Text; }     # -> VolumeInfo
@@ -103,6 +118,7 @@ struct VolumeInfo {
   health     @5 :Text;
   degraded   @6 :UInt64;       # extents with fewer replicas in sync than asked for
   lost       @7 :List(LostHost);
+  policy     @8 :Volume.VolumePolicy;
 }
 struct LostHost {
   host    @0 :Text;
@@ -189,6 +205,8 @@ struct Target {
   freeBytes  @6 :UInt64;
   pull       @7 :Float64;
   whyNot     @8 :Text;         # why it is no target; empty: it is one
+  visits     @9 :UInt32;       # how often the volume went there
+  speculativeBytes @10 :UInt64; # copied there in case it does again
 }
 
 struct CalibrationGet {}       # -> Calibration

@@ -36,4 +36,6 @@ struct FlipTimes {
   promoteUs @1 :UInt64;          # every partition host persisted the epoch and answered
   serveUs   @2 :UInt64;          # lease switched locally; held requests released
   totalUs   @3 :UInt64;          # request arrived -> may write
+  waitedUs   @4 :UInt64;
+    # of an implicit flip: from the first write's arrival until it may write; 0: nobody waited
 }

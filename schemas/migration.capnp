@@ -58,6 +58,7 @@ struct Task {
   held       @23 :Bool;        # a VM's: waits for its tool before the takeover and after it
   promised   @24 :VmPromise;   # with `held`
   vm         @25 :VmAccount;   # with `held`, once the tool has told
+  implicit   @26 :Bool;        # a client's write at `to` asked for it
 }
 
 struct VmPromise {

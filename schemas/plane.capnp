@@ -16,6 +16,8 @@ struct PlaneConfigure {
   peers @1 :List(Volume.HostAddress);
   expectMs @2 :UInt32;
     # so long clients may connect here although the volume is not attached here: it is announced
+  implicit @3 :Bool;            # and their first write asks for the lease
+  holder   @4 :Text;            # who serves their reads until then
 }
 
 struct PlaneForget {
@@ -54,12 +56,16 @@ struct PlaneTakeover {
   timeoutMs @5 :UInt32;
   forced  @6 :Bool;             # go on when the source cannot be drained
   doubted @7 :Bool;             # another host may serve at an older epoch, out of reach
+  quietMs @8 :UInt32;           # see PlaneDrain
 }
 
 struct PlaneDrain {
   # -> Done. At the source: finishes and flushes what is in flight, holds the rest.
   volume @0 :UInt64;
   epoch  @1 :UInt64;
+  quietMs @2 :UInt32;
+    # above 0: only if its clients have nothing in flight and have asked for nothing so long;
+    # else `busy`, and it serves on
 }
 
 struct PlanePromote {
@@ -230,6 +236,8 @@ struct PlaneVolume {
   doubt     @23 :UInt64;
     # not 0: this host's machine has restarted since it changed the volume, and its replica, which
     # may lack writes that were not synced, answers nothing until PlaneTrust with this number
+  missed    @24 :List(UInt32);
+    # extents that clients here read from other hosts in the last 10 s, the latest first; at most 64
 }
 
 struct PlaneClient {
@@ -309,6 +317,7 @@ struct PlaneSuspectsWait {
 struct PlaneSuspects {
   serial   @0 :UInt64;
   suspects @1 :List(PlaneSuspect);
+  wishes   @2 :List(UInt64);    # volumes whose lease a client's write here waits for
 }
 
 struct PlaneSuspect {

@@ -51,6 +51,20 @@ struct VciSample {
   cgroupCpuShare @9 :Float64;
   cgroupMemoryBytes @10 :UInt64;
   missing     @11 :List(Text);
+  sources     @12 :List(Text);   # beside /proc and cgroup: qmp, libvirt
+  # By QEMU's own count (query-blockstats) of the drive on this volume, per second; with qmp.
+  guestReads  @13 :Float64;
+  guestWrites @14 :Float64;
+  guestReadBytes  @15 :UInt64;
+  guestWriteBytes @16 :UInt64;
+  guestReadUs  @17 :Float64;     # mean time of a request, as the guest's device sees it
+  guestWriteUs @18 :Float64;
+  dirtyBytes   @19 :UInt64;      # of RAM, per second (calc-dirty-rate); with qmp
+  # By libvirt.
+  domain       @20 :Text;
+  domainState  @21 :Text;        # running, paused, ...
+  memoryBytes  @22 :UInt64;      # of the guest, ballooning included
+  domainCpuShare @23 :Float64;   # of one core
 }
 
 struct NbsrSample {

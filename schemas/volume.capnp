@@ -18,6 +18,21 @@ struct VolumeSpec {
   createdMs      @7 :Int64;
 }
 
+enum Follow {
+  # What comes to a volume's new host after a flip.
+  cell     @0;                    # as the coordinator's policy.follow says
+  expected @1;                    # what is expected to be used, best first
+  all      @2;                    # that first, then the rest
+  none     @3;                    # nothing
+}
+
+struct VolumePolicy {
+  # What of a volume may change while it is in use.
+  implicitFlip @0 :Bool;
+    # the first write of a client at an announced destination takes the lease
+  follow       @1 :Follow;
+}
+
 struct ReplicaSet {
   hosts   @0 :List(Text);         # sorted by name
   extents @1 :Data;

@@ -206,6 +206,11 @@ void bind_options(config_reader& in, agent_options& x) {
             "percent by which moves may slow down the guests of this host, to or from it");
   in.bytes("moves.rate_min", x.move_rate_bytes_min,
            "bytes per second that moves keep even if guests are slower than that");
+  in.text("guests.qmp", x.guests_qmp,
+          "directory of QEMU monitors (unix sockets) that are for the agent alone, to measure VMs; "
+          "empty: none");
+  in.text("guests.libvirt", x.guests_libvirt,
+          "libvirt to measure VMs through, like qemu:///system, only read from; empty: none");
   in.duration("sample.interval", x.sample_interval,
               "how often host, volumes and VCIs are measured");
   in.duration("forecast.window", x.forecast_window, "accesses are folded into counts per window");

@@ -54,6 +54,9 @@ struct agent_options {
   std::uint64_t move_rate_bytes_min = 4 * mib;
   std::uint64_t move_slowdown = 10;
 
+  std::string guests_qmp;
+  std::string guests_libvirt;
+
   std::chrono::milliseconds sample_interval{1000};
   std::chrono::milliseconds forecast_window{1000};
   std::chrono::milliseconds forecast_horizon{60'000};

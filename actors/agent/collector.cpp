@@ -15,6 +15,7 @@ collector_actor::behavior_type collector_state::make_behavior() {
   return {
       [this](tick_alarm) { sample(); },
       [this](drain_alarm) { drain(); },
+      [this](const guests_ptr& x) { guests_ = x; },
   };
 }
 
@@ -42,7 +43,7 @@ void collector_state::sample() {
 }
 
 void collector_state::send_report(const packet<schema::PlaneStatus>* status) {
-  auto report = reporter_.report(status);
+  auto report = reporter_.report(status, *guests_);
   self_->request(parts_.uplink, options_.plane_timeout, report)
       .then(
           [this](const packet<schema::HostWelcome>& wanted) {

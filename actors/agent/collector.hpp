@@ -52,6 +52,7 @@ private:
   const collector_parts parts_;
   host_reporter reporter_;
   const collector_options options_;
+  guests_ptr guests_ = std::make_shared<const guests_seen>();
   bool plane_up_ = false; ///< At the start the supervisor tells what goes wrong.
 };
 

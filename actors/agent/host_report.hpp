@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "actors/agent/messages.hpp"
 #include "actors/agent/nbsr.hpp"
 #include "core/base/clock.hpp"
 #include "core/telemetry/host_sampler.hpp"
@@ -21,12 +22,14 @@ public:
   host_reporter(std::string host, const clock_source& clock, std::string root = "/")
       : host_(std::move(host)), clock_(clock), root_(root), machine_(root) {}
 
-  /// `status` is null when the data plane did not answer.
-  packet<schema::HostReport> report(const packet<schema::PlaneStatus>* status);
+  /// `status` is null when the data plane did not answer. `guests`: what hypervisors said last.
+  packet<schema::HostReport> report(const packet<schema::PlaneStatus>* status,
+                                    const guests_seen& guests = {});
 
 private:
   struct vci {
     std::uint64_t volume = 0;
+    std::string name; ///< Of the volume.
     vci_sample sample;
   };
 

@@ -2,10 +2,14 @@
 #pragma once
 
 #include "actors/base/verbs.hpp"
+#include "core/telemetry/guest_sample.hpp"
 #include "schemas/agent.capnp.h"
 #include "schemas/plane.capnp.h"
 
 #include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
 
 namespace foreshift {
 
@@ -17,6 +21,12 @@ struct job_alarm {
   std::uint64_t job = 0;
 };
 struct flush_order {};
+/// What sources of VMs' metrics said, and those that said nothing.
+struct guests_seen {
+  guest_samples samples;
+  std::vector<std::string> missing;
+};
+using guests_ptr = std::shared_ptr<const guests_seen>;
 struct stop_order {};
 
 using status_verb = verb<schema::AgentStatusGet, schema::AgentStatus>;
@@ -31,8 +41,8 @@ using plane_actor = plane_verbs::actor;
 /// What an agent tells a coordinator.
 using coordinator_verbs =
     verbs<verb<schema::HostHello, schema::HostWelcome>, verb<schema::HostReport, schema::Done>,
-          verb<schema::ForecastReport, schema::Done>,
-          verb<schema::ReplicasSuspected, schema::Done>>;
+          verb<schema::ForecastReport, schema::Done>, verb<schema::ReplicasSuspected, schema::Done>,
+          verb<schema::LeaseWanted, schema::Done>, verb<schema::GuestExpected, schema::Done>>;
 using coordinator_actor = coordinator_verbs::actor;
 
 /// The agent's durable memory.
@@ -74,16 +84,29 @@ using mover_actor =
 
 /// The agent's link to whichever coordinator answers.
 ///   HostReport -> HostWelcome: takes the latest measurements; answers what the coordinator last
-///   asked for (all zero while there is none). ForecastReport, ReplicasSuspected: passed on,
-///   dropped while there is no coordinator. tick_alarm: say hello or report, whichever is due.
-using uplink_actor =
-    verbs<verb<schema::HostReport, schema::HostWelcome>, status_verb>::actor::extend<
-        compat::one_way<packet<schema::ForecastReport>>,
-        compat::one_way<packet<schema::ReplicasSuspected>>, compat::one_way<tick_alarm>>;
+///   asked for (all zero while there is none). ForecastReport, ReplicasSuspected,
+///   LeaseWanted: passed on, dropped while there is no coordinator. GuestExpected -> Done: passed
+///   on, `unreachable` while there is none. tick_alarm: say hello or report, whichever is due.
+using uplink_actor = verbs<verb<schema::HostReport, schema::HostWelcome>, status_verb,
+                           verb<schema::GuestExpected, schema::Done>>::actor::
+    extend<compat::one_way<packet<schema::ForecastReport>>,
+           compat::one_way<packet<schema::ReplicasSuspected>>,
+           compat::one_way<packet<schema::LeaseWanted>>, compat::one_way<tick_alarm>>;
 
 /// Measures the host, its storage service and its VCIs, and drains the access log.
-///   tick_alarm: measure. drain_alarm: take records out of the data plane.
-using collector_actor = caf::typed_actor<compat::one_way<tick_alarm>, compat::one_way<drain_alarm>>;
+///   tick_alarm: measure. drain_alarm: take records out of the data plane. guests_ptr: the latest
+///   of VMs from inside.
+using collector_actor = caf::typed_actor<compat::one_way<tick_alarm>, compat::one_way<drain_alarm>,
+                                         compat::one_way<guests_ptr>>;
+
+/// Measures VMs through QEMU's monitors and libvirt.
+///   tick_alarm: ask them.
+using watcher_actor = caf::typed_actor<compat::one_way<tick_alarm>>;
+
+/// Hears from tools on this host what becomes of VMs.
+///   GuestNote -> Done: once the coordinator has done what follows from it.
+using porter_verbs = verbs<verb<schema::GuestNote, schema::Done>>;
+using porter_actor = porter_verbs::actor;
 
 /// Keeps one data plane running.
 ///   tick_alarm: look after it. stop_order -> Done: end it; answered once it has ended.
@@ -91,9 +114,9 @@ using supervisor_actor =
     verbs<status_verb>::actor::extend<compat::one_way<tick_alarm>,
                                       compat::signature<packet<schema::Done>, stop_order>>;
 
-/// Hears from the data plane which replicas it waits for, and tells the coordinator.
+/// Hears from the data plane what it waits for, replicas and leases, and tells the coordinator.
 ///   tick_alarm: ask the data plane, which answers when something has changed. job_alarm: tell the
-///   coordinator again while the suspects of that job remain.
+///   coordinator again while what that job told of remains.
 using sentinel_actor = caf::typed_actor<compat::one_way<tick_alarm>, compat::one_way<job_alarm>>;
 
 /// Looks at the host: ports of other hosts, certificates, clock, versions.
@@ -111,4 +134,5 @@ FORESHIFT_LOCAL_MESSAGE(foreshift::save_alarm)
 FORESHIFT_LOCAL_MESSAGE(foreshift::drain_alarm)
 FORESHIFT_LOCAL_MESSAGE(foreshift::job_alarm)
 FORESHIFT_LOCAL_MESSAGE(foreshift::flush_order)
+FORESHIFT_LOCAL_MESSAGE(foreshift::guests_ptr)
 FORESHIFT_LOCAL_MESSAGE(foreshift::stop_order)

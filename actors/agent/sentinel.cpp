@@ -37,6 +37,8 @@ void sentinel_state::heard(const packet<schema::PlaneSuspects>& x) {
     for (auto suspect : x.read().getSuspects())
       slog::warn("the data plane waits for a replica volume={} host={}: {}", suspect.getVolume(),
                  suspect.getHost().cStr(), suspect.getReason().cStr());
+    for (auto volume : x.read().getWishes())
+      slog::info("a client's write waits for the lease volume={}", volume);
     report(++job_);
   }
   ask();
@@ -53,12 +55,19 @@ void sentinel_state::lost(const fault& why) {
 
 void sentinel_state::report(std::uint64_t job) {
   auto suspects = latest_.read().getSuspects();
-  if (job != job_ || suspects.size() == 0)
+  auto wishes = latest_.read().getWishes();
+  if (job != job_ || (suspects.size() == 0 && wishes.size() == 0))
     return;
-  self_->send(uplink_, packet<schema::ReplicasSuspected>::make([&](auto root) {
-                root.setReporter(options_.host.c_str());
-                root.setSuspects(suspects);
-              }));
+  if (wishes.size() > 0)
+    self_->send(uplink_, packet<schema::LeaseWanted>::make([&](auto root) {
+                  root.setHost(options_.host.c_str());
+                  root.setVolumes(wishes);
+                }));
+  if (suspects.size() > 0)
+    self_->send(uplink_, packet<schema::ReplicasSuspected>::make([&](auto root) {
+                  root.setReporter(options_.host.c_str());
+                  root.setSuspects(suspects);
+                }));
   compat::send_later(self_, self_, options_.repeat, job_alarm{job});
 }
 

@@ -19,7 +19,7 @@ struct sentinel_options {
   std::chrono::milliseconds repeat{1000};   ///< Between reports while suspects remain.
 };
 
-/// Keeps one question open at the data plane (which replicas does it wait for?) and reports each
+/// Keeps one question open at the data plane (what does it wait for?) and reports each
 /// change to the coordinator at once, and again while any remain: a report may be lost, and a
 /// decision may have to wait for something else.
 class sentinel_state {

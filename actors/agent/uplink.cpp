@@ -27,6 +27,8 @@ uplink_actor::behavior_type uplink_state::make_behavior() {
       [this](const packet<schema::AgentStatusGet>&) { return status(); },
       [this](const packet<schema::ForecastReport>& x) { pass_on(x); },
       [this](const packet<schema::ReplicasSuspected>& x) { pass_on(x); },
+      [this](const packet<schema::LeaseWanted>& x) { pass_on(x); },
+      [this](const packet<schema::GuestExpected>& x) { return pass_on(x); },
       [this](tick_alarm) { tick(); },
   };
 }
@@ -116,6 +118,23 @@ void uplink_state::pass_on(const packet<schema::ReplicasSuspected>& x) {
               slog::warn("the coordinator did not hear of failed replicas: {}",
                          to_fault(why).detail);
             });
+}
+
+void uplink_state::pass_on(const packet<schema::LeaseWanted>& x) {
+  if (!welcome_)
+    return;
+  self_->request(link().actor, options_.timeout, x)
+      .then([](const packet<schema::Done>&) {},
+            [](const caf::error& why) {
+              slog::warn("the coordinator did not hear that a lease is wanted: {}",
+                         to_fault(why).detail);
+            });
+}
+
+caf::result<packet<schema::Done>> uplink_state::pass_on(const packet<schema::GuestExpected>& x) {
+  if (!welcome_)
+    return to_caf({errc::unreachable, "no coordinator answers this host"});
+  return self_->delegate(link().actor, x);
 }
 
 void uplink_state::arm(std::chrono::milliseconds after) {

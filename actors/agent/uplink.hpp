@@ -61,6 +61,8 @@ private:
   void lost(const fault& why);
   void pass_on(const packet<schema::ForecastReport>& x);
   void pass_on(const packet<schema::ReplicasSuspected>& x);
+  void pass_on(const packet<schema::LeaseWanted>& x);
+  caf::result<packet<schema::Done>> pass_on(const packet<schema::GuestExpected>& x);
   void arm(std::chrono::milliseconds after);
   packet<schema::HostHello> introduction() const;
   packet<schema::AgentStatus> status() const;

@@ -4,11 +4,14 @@
 #include "actors/base/hosted.hpp"
 #include "actors/coordinator/interfaces.hpp"
 
-#include <set>
+#include <deque>
+#include <map>
 
 namespace foreshift::control {
 
-/// Carries out what the board proposes, one batch a volume at a time. What fails is proposed again.
+/// Carries out what the board proposes, one small batch a volume at a time, so that a flip never
+/// waits long for it. While a proposal's moves last, later proposals for its volume are not looked
+/// at. What fails is proposed again.
 class balancer_state {
 public:
   using interface = proposals_actor;
@@ -21,12 +24,14 @@ public:
 
 private:
   void take(const proposal& x);
+  void go_on(std::uint64_t volume);
   template <class Order>
   void begin(std::uint64_t volume, Order order);
 
   interface::pointer self_;
   const conductor_actor conductor_;
-  std::set<std::uint64_t> busy_; ///< Volumes with work of ours in flight.
+  /// Volumes with work of ours in flight, and what comes after it.
+  std::map<std::uint64_t, std::deque<move_order>> busy_;
 };
 
 using balancer = hosted<balancer_state>;

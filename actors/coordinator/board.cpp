@@ -15,7 +15,8 @@ constexpr std::size_t flips_kept = 64;
 } // namespace
 
 board_state::board_state(interface::pointer self, const clock_source& clock, policy rules)
-    : self_(self), clock_(clock), rules_(rules) {}
+    : self_(self), clock_(clock), rules_(rules),
+      trickle_(static_cast<double>(rules.trickle_rate_bytes), 0, clock.monotonic_ns()) {}
 
 board_actor::behavior_type board_state::make_behavior() {
   compat::send_later(self_, board_actor{self_}, rules_.cycle_interval, tick{});
@@ -27,6 +28,7 @@ board_actor::behavior_type board_state::make_behavior() {
       [this](const packet<schema::TargetsGet>& x) { return targets(x); },
       [this](const intents_ptr& x) { intents_ = x; },
       [this](const pasts_ptr& x) { pasts_ = x; },
+      [this](const visits_ptr& x) { visits_ = x; },
       [this](const survey_request& x) { return look(x); },
       [this](cycle_request) { return phases_; },
       [this](const proposals_actor& x) { background_ = x; },
@@ -51,8 +53,10 @@ void board_state::changed(const volume_ptr& now) {
     names_.erase(now->name());
     outlooks_.erase(now->id());
     settled_ns_.erase(now->id());
+    speculation_.forget(now->id());
     return;
   }
+  speculation_.look(now->facts.placement, now->facts.lease.holder);
   if (former != volumes_.end() && former->second->facts.lease_revision != now->facts.lease_revision)
     settled_ns_[now->id()] = clock_.monotonic_ns();
   volumes_[now->id()] = now;
@@ -98,7 +102,7 @@ plan_request board_state::request_to(const std::string& host) const {
   plan_request request;
   request.to = host;
   request.budget_bytes = rules_.budget_bytes;
-  request.rate_bytes = rules_.move_rate_bytes;
+  request.rate_bytes = rules_.rates.of_one();
   request.expected_flip_us = median_flip_us();
   return request;
 }

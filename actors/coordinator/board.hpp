@@ -6,6 +6,7 @@
 #include "actors/coordinator/options.hpp"
 #include "actors/coordinator/volume_info.hpp"
 #include "core/base/clock.hpp"
+#include "core/limits/limits.hpp"
 
 #include <deque>
 #include <map>
@@ -37,11 +38,19 @@ private:
   caf::result<packet<schema::Targets>> targets(const packet<schema::TargetsGet>& x) const;
   caf::result<survey_ptr> look(const survey_request& x) const;
   void cycle();
-  std::vector<proposal> propose(const std::vector<host_view>& hosts) const;
-  std::optional<proposal> propose(const volume_entry& volume,
-                                  const std::vector<host_view>& hosts) const;
-  void follow_intents(const volume_entry& volume, const std::vector<host_view>& hosts,
-                      proposal& out) const;
+  std::vector<proposal> propose(const std::vector<host_view>& hosts);
+  std::optional<proposal> propose(const volume_entry& volume, const std::vector<host_view>& hosts);
+  bool may_work_on(const volume_entry& volume) const;
+  std::vector<planned_move> follow_holder(const volume_entry& volume,
+                                          const std::vector<host_view>& hosts);
+  std::chrono::nanoseconds since_flip(std::uint64_t volume) const;
+  std::vector<planned_move> prepare_for(const volume_entry& volume, const std::string& host,
+                                        const std::vector<host_view>& hosts) const;
+  void follow_intents(const std::vector<host_view>& hosts,
+                      std::map<std::uint64_t, proposal>& all) const;
+  std::vector<target> ranked(const volume_entry& volume, const std::vector<host_view>& hosts) const;
+  void speculate(const volume_entry& volume, const std::vector<host_view>& hosts, proposal& out);
+  visit_counts visits_of(std::uint64_t volume) const;
   void changed(const volume_ptr& now);
   result<volume_ptr> find(const std::string& volume) const;
   const forecast* expected_of(std::uint64_t volume) const;
@@ -58,11 +67,15 @@ private:
   std::map<std::uint64_t, outlook> outlooks_;
   host_table hosts_;
   std::deque<std::uint64_t> flips_us_;
+  token_bucket trickle_; ///< Of what nobody expects to be used.
+  std::int64_t trickle_due_ns_ = 0;
   std::uint64_t last_plan_ = 0;
   intents_ptr intents_ = std::make_shared<const intents>();
+  visits_ptr visits_ = std::make_shared<const std::map<std::uint64_t, visit_counts>>();
+  speculation_ledger speculation_;
   pasts_ptr pasts_ = std::make_shared<const std::vector<vm_past>>();
   proposals_actor background_;
-  cycle_ptr phases_ = std::make_shared<const std::vector<cycle_phase>>();
+  cycle_ptr phases_ = std::make_shared<const cycle_report>();
 };
 
 using board = hosted<board_state>;

@@ -2,18 +2,25 @@
 // The board's own loop: collect, forecast, score, plan; and what migrations ask of it.
 #include "actors/coordinator/board.hpp"
 
+#include "core/plan/follow.hpp"
+
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <limits>
 #include <set>
+#include <tuple>
 
 namespace foreshift::control {
 
 namespace {
 
-/// One round of background work for one volume: small, so that a flip never waits long for it.
-constexpr std::size_t proposal_extents_max = 16;
+/// One round of background work for one volume: about what a cycle can copy. Whatever is more
+/// urgent meanwhile waits for its end.
+constexpr std::size_t proposal_extents_max = 64;
+
+/// So long after a flip whatever a client reads from elsewhere is fetched.
+constexpr std::chrono::seconds fresh_span{60};
 
 } // namespace
 
@@ -87,13 +94,13 @@ caf::result<survey_ptr> board_state::look(const survey_request& x) const {
 }
 
 void board_state::cycle() {
-  auto phases = std::make_shared<std::vector<cycle_phase>>();
+  auto report = std::make_shared<cycle_report>();
   auto timed = [&](const char* phase, auto&& work) {
     auto begin = clock_.monotonic_ns();
     auto start_ms = clock_.wall_ms();
     work();
     auto span = static_cast<std::uint64_t>(clock_.monotonic_ns() - begin) / 1000;
-    phases->push_back({phase, start_ms, span});
+    report->phases.push_back({phase, start_ms, span});
   };
   std::vector<host_view> hosts;
   std::vector<volume_view> views;
@@ -110,83 +117,136 @@ void board_state::cycle() {
     (void)affinity_pulls(views, hosts);
   });
   timed("plan", [&] { proposals = propose(hosts); });
-  phases_ = phases;
+  report->speculation = speculation_.sum();
+  phases_ = report;
   if (background_ && !proposals.empty())
     self_->send(background_,
                 proposals_ptr{std::make_shared<const std::vector<proposal>>(std::move(proposals))});
 }
 
-std::vector<proposal> board_state::propose(const std::vector<host_view>& hosts) const {
-  std::vector<proposal> all;
-  if (!rules_.background)
-    return all;
-  auto hold_ns = std::chrono::nanoseconds{rules_.hold}.count();
-  for (auto& [id, entry] : volumes_) {
-    auto at = settled_ns_.find(id);
-    bool settled = at == settled_ns_.end() || clock_.monotonic_ns() - at->second >= hold_ns;
-    if (auto one = settled ? propose(*entry, hosts) : std::nullopt)
-      all.push_back(*std::move(one));
-  }
-  return all;
+std::chrono::nanoseconds board_state::since_flip(std::uint64_t volume) const {
+  auto at = settled_ns_.find(volume);
+  if (at == settled_ns_.end())
+    return std::chrono::nanoseconds::max();
+  return std::chrono::nanoseconds{clock_.monotonic_ns() - at->second};
 }
 
-/// Hot extents that are elsewhere come to the VCI's host; replicas above the factor go.
-std::optional<proposal> board_state::propose(const volume_entry& volume,
-                                             const std::vector<host_view>& hosts) const {
-  auto& facts = volume.facts;
-  auto& holder = facts.lease.holder;
-  if (holder.empty() || facts.lease.prepared.id != 0)
-    return std::nullopt;
-  auto host = hosts_.find(holder);
-  if (host == hosts_.end() || !host->second->up || host->second->draining)
-    return std::nullopt;
-  // What is missing somewhere is made good before anything moves for affinity.
-  if (!facts.placement.lost().empty() || !facts.placement.degraded().isEmpty())
-    return std::nullopt;
-  proposal out;
-  out.volume = volume.id();
-  if (auto* expected = expected_of(volume.id())) {
-    auto request = request_to(holder);
-    request.gain_min = rules_.background_gain_min;
-    request.budget_bytes = proposal_extents_max * facts.shape().extent_bytes;
-    volume_view view{&facts.placement, expected, holder, ""};
-    out.moves = make_plan(view, hosts, request).moves;
-  }
-  out.retire = surplus_to_retire(facts.placement, hosts, holder);
-  follow_intents(volume, hosts, out);
-  for (auto& [from, extents] : out.retire)
-    if (extents.size() > move_extents_max)
-      extents.resize(move_extents_max);
-  if (out.moves.empty() && out.retire.empty())
-    return std::nullopt;
+std::vector<proposal> board_state::propose(const std::vector<host_view>& hosts) {
+  std::vector<proposal> out;
+  if (!rules_.background)
+    return out;
+  std::map<std::uint64_t, proposal> all;
+  for (auto& [id, entry] : volumes_)
+    if (auto one = propose(*entry, hosts))
+      all.emplace(id, *std::move(one));
+  follow_intents(hosts, all);
+  if (rules_.speculation.targets > 0)
+    for (auto& [id, one] : all)
+      if (since_flip(id) >= rules_.hold)
+        speculate(*volumes_.at(id), hosts, one);
+  for (auto& [id, one] : all)
+    if (!one.moves.empty() || !one.retire.empty())
+      out.push_back(std::move(one));
   return out;
 }
 
-/// After what its holder misses now, a volume's hot extents go where it is announced to move, the
-/// most urgent host first; what is there stays.
-void board_state::follow_intents(const volume_entry& volume, const std::vector<host_view>& hosts,
-                                 proposal& out) const {
-  auto at = intents_->find(volume.id());
-  if (at == intents_->end())
-    return;
-  std::erase_if(out.retire, [&](auto& one) { return at->second.contains(one.first); });
-  auto* expected = expected_of(volume.id());
-  if (!out.moves.empty() || !expected)
-    return;
-  std::vector<std::pair<std::int64_t, std::string>> order;
-  for (auto& [host, how] : at->second)
-    if (auto known = hosts_.find(host);
-        known != hosts_.end() && known->second->up && !known->second->draining)
-      order.emplace_back(how.by_ms > 0 ? how.by_ms : std::numeric_limits<std::int64_t>::max(),
-                         host);
-  std::sort(order.begin(), order.end());
+/// It is attached at a living host, and whole: what is missing somewhere is made good before
+/// anything moves for affinity.
+bool board_state::may_work_on(const volume_entry& volume) const {
   auto& facts = volume.facts;
-  for (auto& [by_ms, host] : order) {
-    auto request = request_to(host);
-    request.budget_bytes = proposal_extents_max * facts.shape().extent_bytes;
-    volume_view view{&facts.placement, expected, facts.lease.holder, host};
-    out.moves = make_plan(view, hosts, request).moves;
-    if (!out.moves.empty())
+  auto host = hosts_.find(facts.lease.holder);
+  return facts.lease.prepared.id == 0 && host != hosts_.end() && host->second->up
+         && facts.placement.lost().empty() && facts.placement.degraded().isEmpty();
+}
+
+/// What is missing at the VCI's host comes there; replicas above the factor go, but not for a while
+/// after a flip. A host that is drained gets nothing, and its volumes' surplus is the drain's.
+std::optional<proposal> board_state::propose(const volume_entry& volume,
+                                             const std::vector<host_view>& hosts) {
+  if (!may_work_on(volume))
+    return std::nullopt;
+  auto& facts = volume.facts;
+  proposal out;
+  out.volume = volume.id();
+  if (hosts_.at(facts.lease.holder)->draining)
+    return out;
+  out.moves = follow_holder(volume, hosts);
+  if (since_flip(volume.id()) >= rules_.hold)
+    out.retire = surplus_to_retire(facts.placement, hosts, facts.lease.holder);
+  for (auto& [from, extents] : out.retire)
+    if (extents.size() > move_extents_max)
+      extents.resize(move_extents_max);
+  return out;
+}
+
+/// The volume's own rule, or the cell's.
+std::vector<planned_move> board_state::follow_holder(const volume_entry& volume,
+                                                     const std::vector<host_view>& hosts) {
+  auto& facts = volume.facts;
+  follow_request wanted;
+  wanted.rule = volume.policy.follow == follow_rule::CELL ? rules_.follow : volume.policy.follow;
+  wanted.plan = request_to(facts.lease.holder);
+  wanted.plan.gain_min = rules_.background_gain_min;
+  wanted.plan.budget_bytes = proposal_extents_max * facts.shape().extent_bytes;
+  schema::PlaneVolume::Reader row;
+  if (find_volume(*hosts_.at(facts.lease.holder), volume.id(), row))
+    for (auto extent : row.getMissed())
+      if (extent < facts.shape().extents())
+        wanted.missed.push_back(extent);
+  wanted.fresh = since_flip(volume.id()) < fresh_span;
+  auto now = clock_.monotonic_ns();
+  wanted.trickle = now >= trickle_due_ns_;
+  volume_view view{&facts.placement, expected_of(volume.id()), facts.lease.holder, ""};
+  auto round = follow(view, hosts, wanted);
+  if (round.cold) {
+    double bytes = 0;
+    for (auto& move : round.moves)
+      bytes += static_cast<double>(move.extents.size()) * facts.shape().extent_bytes;
+    trickle_due_ns_ = now + trickle_.take(bytes, now).count();
+  }
+  return std::move(round.moves);
+}
+
+std::vector<planned_move> board_state::prepare_for(const volume_entry& volume,
+                                                   const std::string& host,
+                                                   const std::vector<host_view>& hosts) const {
+  auto& facts = volume.facts;
+  auto* expected = expected_of(volume.id());
+  if (!expected)
+    return {};
+  auto request = request_to(host);
+  request.budget_bytes = proposal_extents_max * facts.shape().extent_bytes;
+  volume_view view{&facts.placement, expected, facts.lease.holder, host};
+  return make_plan(view, hosts, request).moves;
+}
+
+/// After what its holder misses now, a volume's hot extents go where it is announced to move, and
+/// what is there stays. The most urgent announcements first, of so many volumes at a time.
+void board_state::follow_intents(const std::vector<host_view>& hosts,
+                                 std::map<std::uint64_t, proposal>& all) const {
+  using urgency = std::tuple<std::int64_t, std::int64_t, std::uint64_t, std::string>;
+  std::vector<urgency> order;
+  for (auto& [id, places] : *intents_) {
+    auto at = all.find(id);
+    if (at == all.end())
+      continue;
+    std::erase_if(at->second.retire, [&](auto& one) { return places.contains(one.first); });
+    if (since_flip(id) < rules_.hold)
+      continue;
+    for (auto& [host, how] : places)
+      if (auto known = hosts_.find(host);
+          known != hosts_.end() && known->second->up && !known->second->draining)
+        order.emplace_back(how.by_ms > 0 ? how.by_ms : std::numeric_limits<std::int64_t>::max(),
+                           how.since_ms, id, host);
+  }
+  std::sort(order.begin(), order.end());
+  std::uint64_t prepared = 0;
+  for (auto& [by_ms, since_ms, id, host] : order) {
+    auto& one = all.at(id);
+    if (!one.moves.empty())
+      continue;
+    one.moves = prepare_for(*volumes_.at(id), host, hosts);
+    if (!one.moves.empty() && ++prepared == rules_.announced_max)
       return;
   }
 }

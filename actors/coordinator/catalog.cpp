@@ -35,6 +35,10 @@ packet<schema::VolumeSpec> spec_of(const volume_shape& shape, std::int64_t creat
   });
 }
 
+packet<schema::VolumePolicy> record_of(const volume_policy& x) {
+  return packet<schema::VolumePolicy>::make([&](auto out) { encode_policy(x, out); });
+}
+
 } // namespace
 
 catalog_state::catalog_state(interface::pointer self, authority_actor authority,
@@ -48,6 +52,7 @@ catalog_actor::behavior_type catalog_state::make_behavior() {
   self_->send(membership_, subscribe{watcher_actor{catalog_actor{self_}}});
   return {
       [this](const packet<schema::VolumeCreate>& x) { return create(x); },
+      [this](const packet<schema::VolumeSet>& x) { return set(x); },
       [this](const packet<schema::VolumeDelete>& x) { return erase(x.read().getName().cStr()); },
       [this](const facts_request& x) { return facts(x.volume); },
       [this](const commit_request& x) { return commit(x); },
@@ -116,6 +121,7 @@ catalog_state::create(const packet<schema::VolumeCreate>& x) {
   auto created_ms = clock_.wall_ms();
   auto entry = std::make_shared<volume_entry>(lease::volume_facts{placement_map{shape}});
   entry->created_ms = created_ms;
+  entry->policy = decode_policy(x.read().getPolicy());
   entry->facts.lease.volume = shape.id;
   std::vector<store_op> ops;
   ops.push_back({name_key(shape.name), std::to_string(shape.id)});
@@ -123,6 +129,7 @@ catalog_state::create(const packet<schema::VolumeCreate>& x) {
   ops.push_back({lease::volume_key(shape.id), lease::to_value(spec_of(shape, created_ms))});
   ops.push_back({lease::lease_key(shape.id), lease::to_value(entry->facts.lease)});
   ops.push_back({lease::placement_key(shape.id), lease::to_value(entry->facts.placement.encode())});
+  ops.push_back({lease::policy_key(shape.id), lease::to_value(record_of(entry->policy))});
   std::vector<compare> compares;
   compares.push_back({name_key(shape.name), 0});
   auto reply = self_->make_response_promise<packet<schema::VolumeInfo>>();
@@ -149,6 +156,39 @@ catalog_state::create(const packet<schema::VolumeCreate>& x) {
   return reply;
 }
 
+caf::result<packet<schema::VolumeInfo>> catalog_state::set(const packet<schema::VolumeSet>& x) {
+  std::string volume = x.read().getName().cStr();
+  auto known = names_.find(volume);
+  auto at = known == names_.end() ? volumes_.end() : volumes_.find(known->second);
+  if (at == volumes_.end())
+    return to_caf(fault{errc::not_found, fmt::format("no volume named '{}'", volume)});
+  auto next = at->second->policy;
+  std::string key = x.read().getKey().cStr();
+  std::string value = x.read().getValue().cStr();
+  if (auto ok = set_policy(next, key, value); !ok)
+    return to_caf(ok.error());
+  auto id = at->second->id();
+  std::vector<store_op> ops;
+  ops.push_back({lease::policy_key(id), lease::to_value(record_of(next))});
+  auto txn = make_txn({}, std::move(ops));
+  auto reply = self_->make_response_promise<packet<schema::VolumeInfo>>();
+  self_->request(authority_, store_timeout, txn)
+      .then(
+          [this, reply, id, txn, volume, key, value](std::uint64_t revision) mutable {
+            apply(id, *txn, revision);
+            note("info", volume, fmt::format("{} is now {}", key, value));
+            auto now = volumes_.find(id);
+            if (now == volumes_.end())
+              reply.deliver(
+                  to_caf(fault{errc::not_found, fmt::format("no volume named '{}'", volume)}));
+            else
+              reply.deliver(packet<schema::VolumeInfo>::make(
+                  [&](auto out) { encode_volume(*now->second, hosts_, {}, out); }));
+          },
+          [reply](const caf::error& why) mutable { reply.deliver(why); });
+  return reply;
+}
+
 caf::result<ack> catalog_state::erase(const std::string& volume) {
   auto known = names_.find(volume);
   auto at = known == names_.end() ? volumes_.end() : volumes_.find(known->second);
@@ -167,8 +207,8 @@ caf::result<ack> catalog_state::erase(const std::string& volume) {
   compares.push_back({lease::lease_key(id), entry->facts.lease_revision});
   compares.push_back({lease::placement_key(id), entry->facts.placement_revision});
   std::vector<store_op> ops;
-  for (auto& key :
-       {name_key(volume), lease::volume_key(id), lease::lease_key(id), lease::placement_key(id)})
+  for (auto& key : {name_key(volume), lease::volume_key(id), lease::lease_key(id),
+                    lease::placement_key(id), lease::policy_key(id)})
     ops.push_back({key, std::nullopt});
   ops.push_back({fmt::format("{}{:016}", gone_key_prefix, id), ""});
   auto reply = self_->make_response_promise<ack>();

@@ -30,6 +30,7 @@ private:
   void recover();
   void load(const std::vector<stored>& records);
   caf::result<packet<schema::VolumeInfo>> create(const packet<schema::VolumeCreate>& x);
+  caf::result<packet<schema::VolumeInfo>> set(const packet<schema::VolumeSet>& x);
   caf::result<ack> erase(const std::string& volume);
   caf::result<facts_ptr> facts(std::uint64_t volume) const;
   caf::result<std::uint64_t> commit(const commit_request& x);

@@ -22,10 +22,16 @@ std::uint64_t id_in(std::string_view key) {
   return id;
 }
 
-/// One record of a volume into its facts. Bytes that do not decode are `malformed`.
-result<void> put(lease::volume_facts& facts, std::string_view key,
-                 const std::optional<std::string>& value, std::uint64_t revision) {
-  if (key.starts_with("leases/") && value) {
+/// One record of a volume into its entry. Bytes that do not decode are `malformed`.
+result<void> put(volume_entry& entry, std::string_view key, const std::optional<std::string>& value,
+                 std::uint64_t revision) {
+  auto& facts = entry.facts;
+  if (key.starts_with("policies/") && value) {
+    auto x = packet<schema::VolumePolicy>::admit(as_bytes(*value));
+    if (!x)
+      return x.error();
+    entry.policy = decode_policy(x->read());
+  } else if (key.starts_with("leases/") && value) {
     auto x = packet<schema::Lease>::admit(as_bytes(*value));
     if (!x)
       return x.error();
@@ -90,7 +96,7 @@ void catalog_state::load(const std::vector<stored>& records) {
     auto at = found.find(id);
     if (at == found.end())
       continue;
-    if (auto ok = put(at->second->facts, record.key, record.value, record.revision); !ok)
+    if (auto ok = put(*at->second, record.key, record.value, record.revision); !ok)
       slog::error("record {} does not decode: {}", record.key, ok.error().detail);
   }
   for (auto& [id, entry] : found) {
@@ -105,7 +111,7 @@ void catalog_state::apply(std::uint64_t volume, const txn_request& x, std::uint6
     return;
   auto next = std::make_shared<volume_entry>(*at->second);
   for (auto& op : x.ops)
-    if (auto ok = put(next->facts, op.key, op.value, revision); !ok)
+    if (auto ok = put(*next, op.key, op.value, revision); !ok)
       slog::error("record {} does not decode: {}", op.key, ok.error().detail);
   at->second = next;
   publish(next);

@@ -61,8 +61,9 @@ cell spawn_cell(caf::actor_system& system, std::shared_ptr<store> keeper, agent_
   x.mender = system.spawn<mender>(patients, clock, rules);
   caf::anon_send(x.membership, subscribe{watcher_actor{x.mender}});
   caf::anon_send(x.catalog, subscribe{watcher_actor{x.mender}});
-  x.herald =
-      system.spawn<herald>(herald_parts{x.authority, x.membership, x.board, x.events}, clock);
+  x.herald = system.spawn<herald>(
+      herald_parts{x.authority, x.membership, x.board, x.events, x.conductor}, clock);
+  caf::anon_send(x.conductor, announcer_actor{x.herald});
   caf::anon_send(x.membership, subscribe{watcher_actor{x.herald}});
   caf::anon_send(x.catalog, subscribe{watcher_actor{x.herald}});
   x.doctor = system.spawn<doctor>(doctor_parts{x.membership, x.conductor, x.events}, clock,
@@ -77,6 +78,7 @@ router cell::routes(const std::string& version) const {
   out.serve<host_verbs>(membership, agents)
       .serve<forecast_verbs>(board, agents)
       .serve<mender_verbs>(mender, agents)
+      .serve<wish_verbs>(herald, agents)
       .serve<volume_verbs>(catalog, people)
       .serve<insight_verbs>(board, people)
       .serve<task_verbs>(conductor, people, task_timeout)
@@ -94,6 +96,12 @@ router cell::routes(const std::string& version) const {
           [](schema::ReplicasSuspected::Reader x, const door::peer& from) {
             return speaks_for(x.getReporter().cStr(), from);
           })
+      .check<schema::LeaseWanted>([](schema::LeaseWanted::Reader x, const door::peer& from) {
+        return speaks_for(x.getHost().cStr(), from);
+      })
+      .check<schema::GuestExpected>([](schema::GuestExpected::Reader x, const door::peer& from) {
+        return speaks_for(x.getHost().cStr(), from);
+      })
       .check<schema::ForecastReport>([](schema::ForecastReport::Reader x, const door::peer& from) {
         return speaks_for(x.getForecast().getHost().cStr(), from);
       })

@@ -16,7 +16,6 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr auto heal_interval = 1s;
-constexpr double rate_burst_s = 1.0;
 
 std::uint64_t number_in(std::string_view text) {
   std::uint64_t out = 0;
@@ -29,8 +28,7 @@ std::uint64_t number_in(std::string_view text) {
 conductor_state::conductor_state(interface::pointer self, conductor_parts around,
                                  const clock_source& clock, policy rules)
     : self_(self), around_(std::move(around)), clock_(clock), rules_(rules),
-      tokens_(static_cast<double>(rules.move_rate_bytes),
-              static_cast<double>(rules.move_rate_bytes) * rate_burst_s, clock.monotonic_ns()) {}
+      limits_(rules.rates, clock.monotonic_ns()) {}
 
 conductor_actor::behavior_type conductor_state::make_behavior() {
   recover();
@@ -65,6 +63,8 @@ conductor_actor::behavior_type conductor_state::make_behavior() {
         return std::make_shared<const world>(world{volumes_, hosts_});
       },
       [this](const flip_order& x) { return flip_of(x); },
+      [this](const announcer_actor& x) { herald_ = x; },
+      [this](const wish_order& x) { grant(x); },
       [this](const run_due& x) { launch(x.run); },
       [this](const stop_moves& x) { cancel_moves(x.volume); },
       [this](const task_update& x) { update(x); },
@@ -90,8 +90,7 @@ void conductor_state::recover() {
                   orphans_.insert(known.id);
                 book_.restore(std::move(known));
               }
-            self_->send(around_.board,
-                        pasts_ptr{std::make_shared<const std::vector<vm_past>>(book_.vm_pasts())});
+            tell_board();
           },
           [this](const caf::error& why) { self_->quit(why); });
   self_->request(around_.authority, 30s, range_request{"ids/move"})
@@ -226,13 +225,34 @@ caf::result<packet<schema::Task>> conductor_state::migrate(const packet<schema::
                                                      rules_, order);
   migrators_[opened.id] = driver;
   if (opened.held)
-    held_tasks_[opened.id].prospect = {0, rules_.move_rate_bytes, want.getRamBytes(),
+    held_tasks_[opened.id].prospect = {0, rules_.rates.of_one(), want.getRamBytes(),
                                        want.getBandwidthBytes()};
   book_.enter(opened, "preposition", clock_.wall_ms(), clock_.monotonic_ns());
   self_->send(driver, tick{});
   note("info", fmt::format("task {}", opened.id),
        fmt::format("migrates volume {} from {} to {}", opened.name, opened.from, opened.to));
   return encode(opened);
+}
+
+/// Nobody waits for an answer: the wish is repeated as long as it stands.
+void conductor_state::grant(const wish_order& x) {
+  auto at = volumes_.find(x.volume);
+  if (at == volumes_.end() || at->second->facts.lease.holder.empty()
+      || at->second->facts.lease.holder == x.to || !check_destination(x.to))
+    return;
+  auto made = prepare_task(schema::TaskKind::FLIP, at->second->name(), x.to);
+  if (!made) {
+    slog::info("the wish of host {} for volume {} waits: {}", x.to, at->second->name(),
+               made.error().detail);
+    return;
+  }
+  made->implicit = true;
+  auto& opened = open_task(*std::move(made));
+  note("info", fmt::format("task {}", opened.id),
+       fmt::format("a client at host {} writes to volume {} and takes its lease from host {}",
+                   opened.to, opened.name, opened.from));
+  start_flip(opened, flip_kind::yielding,
+             [this, id = opened.id](finish_ptr how) { end_task(id, how, how->why); });
 }
 
 caf::result<packet<schema::Task>> conductor_state::show(std::uint64_t id) {

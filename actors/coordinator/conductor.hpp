@@ -9,7 +9,7 @@
 #include "core/base/clock.hpp"
 #include "core/lease/flip_machine.hpp"
 #include "core/lease/repair.hpp"
-#include "core/limits/limits.hpp"
+#include "core/limits/move_limits.hpp"
 
 #include <caf/typed_response_promise.hpp>
 
@@ -77,6 +77,7 @@ private:
   task_promise detach(const packet<schema::VolumeDetach>& x);
   task_promise flip(const packet<schema::FlipStart>& x);
   caf::result<packet<schema::Task>> migrate(const packet<schema::MigrateStart>& x);
+  void grant(const wish_order& x);
   caf::result<packet<schema::Task>> show(std::uint64_t id);
   caf::result<packet<schema::Task>> cancel(std::uint64_t id);
   result<task> prepare_task(schema::TaskKind kind, const std::string& volume,
@@ -115,11 +116,12 @@ private:
   packet<schema::Calibration> calibration() const;
 
   // conductor_tasks.cpp: their progress and end
-  enum class flip_kind { plain, forced, reattach, held };
+  enum class flip_kind { plain, forced, reattach, held, yielding };
   void start_flip(task& x, flip_kind kind, std::function<void(finish_ptr)> then);
   void carry_forecast(const task& x);
   void update(const task_update& x);
   void end_task(std::uint64_t id, const finish_ptr& flipped, const std::optional<fault>& why);
+  void tell_board() const;
   void save(const task& x);
   void note(std::string level, std::string subject, std::string text);
   activity activity_now() const;
@@ -164,6 +166,7 @@ private:
   const conductor_parts around_;
   const clock_source& clock_;
   const policy rules_;
+  announcer_actor herald_;
   task_book book_;
   std::map<std::uint64_t, std::vector<task_promise>> waiters_; ///< By task.
   std::map<std::uint64_t, migrator_actor> migrators_;          ///< By task.
@@ -178,7 +181,7 @@ private:
   host_table hosts_;
   std::map<std::uint64_t, int> suspicions_; ///< Reports in a row that miss the holder's lease.
   std::set<std::uint64_t> orphans_;         ///< Running tasks of a former process.
-  token_bucket tokens_;
+  move_limits limits_;
   std::uint64_t last_run_ = 0;
   std::uint64_t next_move_ = 1;
   std::uint64_t moves_reserved_ = 0;                         ///< Ids below are ours to give out.

@@ -44,8 +44,8 @@ task& conductor_state::begin_host_task(schema::TaskKind kind, const std::string&
 
 void conductor_state::drive(const task& x) {
   drain_order order{x.id, x.from, x.to, x.kind == schema::TaskKind::REMOVE, x.bytes_planned};
-  auto driver = self_->home_system().spawn<drainer>(conductor_actor{self_}, around_.membership,
-                                                    rules_, order);
+  drainer_parts parts{conductor_actor{self_}, around_.membership, herald_};
+  auto driver = self_->home_system().spawn<drainer>(parts, clock_, rules_, order);
   migrators_[x.id] = driver;
   self_->send(driver, tick{});
 }

@@ -200,7 +200,7 @@ result<void> conductor_state::start_move(const move_order& x,
   request.source = x.source;
   request.destination = x.destination;
   request.extents = x.extents;
-  request.rate_bytes = rules_.move_rate_bytes;
+  request.rate_bytes = rules_.rates.of_one();
   request.resync = x.resync;
   run made;
   made.kind = run_kind::move;
@@ -208,14 +208,17 @@ result<void> conductor_state::start_move(const move_order& x,
   made.move = request.id;
   made.from = x.source;
   made.to = x.destination;
-  made.then = [this, then = std::move(then), resync = x.resync](finish_ptr how) {
+  auto pay = [this, volume = x.volume, from = x.source, to = x.destination](double bytes) {
+    return limits_.take(bytes, volume, from, to, clock_.monotonic_ns());
+  };
+  made.then = [pay, then = std::move(then), resync = x.resync](finish_ptr how) {
     // How much a resync copies is known afterwards: the next move waits for it.
     if (resync)
-      (void)tokens_.take(static_cast<double>(how->bytes), clock_.monotonic_ns());
+      (void)pay(static_cast<double>(how->bytes));
     then(std::move(how));
   };
-  auto bytes = x.resync ? 0.0 : double(x.extents.size()) * at->second->facts.shape().extent_bytes;
-  auto wait = tokens_.take(bytes, clock_.monotonic_ns());
+  auto wait =
+      pay(x.resync ? 0.0 : double(x.extents.size()) * at->second->facts.shape().extent_bytes);
   auto id = open_run(std::move(made), std::make_unique<lease::move_machine>(std::move(request)));
   if (wait.count() == 0)
     launch(id);

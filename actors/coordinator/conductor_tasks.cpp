@@ -33,6 +33,8 @@ void conductor_state::start_flip(task& x, flip_kind kind, std::function<void(fin
   request.forced = kind == flip_kind::forced;
   request.reattach = kind == flip_kind::reattach;
   request.held = kind == flip_kind::held;
+  if (kind == flip_kind::yielding)
+    request.quiet = rules_.quiet;
   request.timeout = rules_.flip_timeout;
   run made;
   made.kind = run_kind::flip;
@@ -134,9 +136,8 @@ void conductor_state::end_task(std::uint64_t id, const finish_ptr& flipped,
   save(*x);
   answer_steps(*x);
   held_tasks_.erase(id);
-  if (x->held)
-    self_->send(around_.board,
-                pasts_ptr{std::make_shared<const std::vector<vm_past>>(book_.vm_pasts())});
+  if (x->volume != 0)
+    tell_board();
   if (why)
     note(why->code == errc::canceled ? "info" : "warning", subject(id),
          fmt::format("{}: {}", x->volume == 0 ? "host " + x->from : "volume " + x->name,
@@ -157,6 +158,15 @@ void conductor_state::end_task(std::uint64_t id, const finish_ptr& flipped,
   if (waiting)
     for (auto& reply : waiting.mapped())
       reply.deliver(answer);
+}
+
+/// What promises and likely targets rest on.
+void conductor_state::tell_board() const {
+  self_->send(around_.board,
+              pasts_ptr{std::make_shared<const std::vector<vm_past>>(book_.vm_pasts())});
+  self_->send(
+      around_.board,
+      visits_ptr{std::make_shared<const std::map<std::uint64_t, visit_counts>>(book_.visits())});
 }
 
 void conductor_state::save(const task& x) {

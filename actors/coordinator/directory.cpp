@@ -68,7 +68,7 @@ directory_state::status_promise directory_state::status() {
 packet<schema::Status> directory_state::describe(const activity& busy,
                                                  const cycle_ptr& phases) const {
   auto wrong = problems();
-  auto cycle = *phases;
+  auto cycle = phases->phases;
   if (busy.execute_ms > 0)
     cycle.push_back({"execute", busy.execute_ms, busy.execute_us});
   if (busy.migrate_ms > 0)
@@ -97,6 +97,11 @@ packet<schema::Status> directory_state::describe(const activity& busy,
       rows[i].setStartMs(cycle[i].start_ms);
       rows[i].setDurationUs(cycle[i].duration_us);
     }
+    auto speculation = out.initSpeculation();
+    speculation.setCopiedBytes(phases->speculation.copied);
+    speculation.setHeldBytes(phases->speculation.held());
+    speculation.setUsedBytes(phases->speculation.used);
+    speculation.setWastedBytes(phases->speculation.wasted);
   });
 }
 

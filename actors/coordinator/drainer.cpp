@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "actors/coordinator/drainer.hpp"
 
+#include "core/base/log.hpp"
 #include "core/lease/repair.hpp"
 
+#include <caf/send.hpp>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
@@ -24,15 +26,15 @@ constexpr unsigned rounds_stuck_max = 120;
 
 } // namespace
 
-drainer_state::drainer_state(interface::pointer self, conductor_actor conductor,
-                             membership_actor membership, policy rules, drain_order order)
-    : self_(self), conductor_(std::move(conductor)), membership_(std::move(membership)),
-      rules_(rules), order_(std::move(order)) {}
+drainer_state::drainer_state(interface::pointer self, drainer_parts around,
+                             const clock_source& clock, policy rules, drain_order order)
+    : self_(self), around_(std::move(around)), clock_(clock), rules_(rules),
+      order_(std::move(order)) {}
 
 migrator_actor::behavior_type drainer_state::make_behavior() {
   // Nobody is left to work for once the conductor is gone.
   self_->set_down_handler([this](const caf::down_msg&) { self_->quit(); });
-  self_->monitor(conductor_);
+  self_->monitor(around_.conductor);
   return {
       [this](tick) {
         stuck_.clear();
@@ -61,7 +63,7 @@ void drainer_state::look() {
     end(to_fault(why));
   };
   if (!marked_) {
-    self_->request(membership_, world_timeout, host_drain_mark{order_.host, true})
+    self_->request(around_.membership, world_timeout, host_drain_mark{order_.host, true})
         .then(
             [this](const ack&) {
               marked_ = true;
@@ -71,7 +73,7 @@ void drainer_state::look() {
             failed);
     return;
   }
-  self_->request(conductor_, world_timeout, world_request{})
+  self_->request(around_.conductor, world_timeout, world_request{})
       .then(
           [this](const world_ptr& now) {
             busy_ = false;
@@ -81,6 +83,8 @@ void drainer_state::look() {
 }
 
 void drainer_state::step(const world& now) {
+  if (!announced_)
+    announce(now);
   if (order_.remove && leave_out(now))
     return tell("leave out");
   if (relieve(now))
@@ -138,7 +142,7 @@ bool drainer_state::relieve(const volume_entry& x) {
 template <class Order>
 void drainer_state::order(Order what) {
   busy_ = true;
-  self_->request(conductor_, batch_timeout, what)
+  self_->request(around_.conductor, batch_timeout, what)
       .then(
           [this, volume = what.volume](const finish_ptr& how) {
             if (how->why)
@@ -162,6 +166,43 @@ void drainer_state::batch_over(const lease::finish& how) {
   look();
 }
 
+/// Lets clients connect at the new host, and what they will need walk there, while replicas leave:
+/// in the order of their names, in which the board takes them too.
+void drainer_state::announce(const world& now) {
+  announced_.emplace();
+  if (order_.to.empty() || !around_.herald)
+    return;
+  for (auto& [id, x] : now.volumes)
+    if (x->facts.lease.holder == order_.host)
+      announced_->push_back(x->name());
+  std::sort(announced_->begin(), announced_->end());
+  auto by_ms = clock_.wall_ms();
+  for (auto& volume : *announced_) {
+    auto request = packet<schema::Announce>::make([&](auto out) {
+      out.setVolume(volume.c_str());
+      out.setTo(order_.to.c_str());
+      out.setByMs(++by_ms);
+    });
+    self_->request(around_.herald, world_timeout, request)
+        .then([](const packet<schema::Intents>&) {},
+              [volume](const caf::error& why) {
+                slog::info("volume {} is drained without being announced: {}", volume,
+                           to_fault(why).detail);
+              });
+  }
+}
+
+/// A drain that did not come to its end promises nothing any more.
+void drainer_state::withdraw() {
+  if (!announced_)
+    return;
+  for (auto& volume : *announced_)
+    caf::anon_send(around_.herald, packet<schema::AnnounceWithdraw>::make([&](auto out) {
+                     out.setVolume(volume.c_str());
+                     out.setTo(order_.to.c_str());
+                   }));
+}
+
 void drainer_state::end_leases(const world& now) {
   std::vector<std::string> attached;
   for (auto& [id, x] : now.volumes)
@@ -180,7 +221,7 @@ void drainer_state::end_leases(const world& now) {
     out.setVolume(attached.front().c_str());
     out.setTo(order_.to.c_str());
   });
-  self_->request(conductor_, flip_timeout, request)
+  self_->request(around_.conductor, flip_timeout, request)
       .then(
           [this](const packet<schema::Task>& got) {
             busy_ = false;
@@ -202,21 +243,23 @@ void drainer_state::end_leases(const world& now) {
 void drainer_state::forget() {
   tell("forget");
   busy_ = true;
-  self_->request(membership_, world_timeout, host_forget{order_.host})
+  self_->request(around_.membership, world_timeout, host_forget{order_.host})
       .then([this](const ack&) { end(std::nullopt); },
             [this](const caf::error& why) { end(to_fault(why)); });
 }
 
 void drainer_state::tell(std::string phase) {
   auto planned = std::max(order_.bytes_planned, bytes_moved_);
-  auto rate = std::max<std::uint64_t>(1, rules_.move_rate_bytes);
-  self_->send(conductor_, task_update{order_.task, std::move(phase), 0, planned, bytes_moved_,
-                                      (planned - bytes_moved_) * 1000 / rate});
+  auto rate = std::max<std::uint64_t>(1, rules_.rates.of_one());
+  self_->send(around_.conductor, task_update{order_.task, std::move(phase), 0, planned,
+                                             bytes_moved_, (planned - bytes_moved_) * 1000 / rate});
 }
 
 void drainer_state::end(std::optional<fault> why) {
   ended_ = true;
-  self_->send(conductor_, task_ended{order_.task, nullptr, std::move(why)});
+  if (why && around_.herald)
+    withdraw();
+  self_->send(around_.conductor, task_ended{order_.task, nullptr, std::move(why)});
   self_->quit();
 }
 

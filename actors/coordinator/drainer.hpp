@@ -4,6 +4,7 @@
 #include "actors/base/hosted.hpp"
 #include "actors/coordinator/interfaces.hpp"
 #include "actors/coordinator/options.hpp"
+#include "core/base/clock.hpp"
 
 #include <set>
 
@@ -17,9 +18,16 @@ struct drain_order {
   std::uint64_t bytes_planned = 0;
 };
 
+struct drainer_parts {
+  conductor_actor conductor;
+  membership_actor membership;
+  announcer_actor herald; ///< Invalid: nothing is announced.
+};
+
 /// Takes every replica off one host, one batch at a time: first a replica more elsewhere, then this
-/// one less, so that no extent ever has fewer than it should because of it. Then the leases, or, of
-/// a dead host, its name. Everything it does is in the store; a restarted coordinator starts it
+/// one less, so that no extent ever has fewer than it should because of it. Then the leases, whose
+/// volumes are announced to their new host from the beginning, one after the other; or, of a dead
+/// host, its name. Everything it does is in the store; a restarted coordinator starts it
 /// again and it goes on.
 class drainer_state {
 public:
@@ -27,7 +35,7 @@ public:
 
   static constexpr const char* name = "drainer";
 
-  drainer_state(interface::pointer self, conductor_actor conductor, membership_actor membership,
+  drainer_state(interface::pointer self, drainer_parts around, const clock_source& clock,
                 policy rules, drain_order order);
 
   interface::behavior_type make_behavior();
@@ -38,6 +46,8 @@ private:
   bool leave_out(const world& now);
   bool relieve(const world& now);
   bool relieve(const volume_entry& x);
+  void announce(const world& now);
+  void withdraw();
   void end_leases(const world& now);
   void forget();
   template <class Order>
@@ -47,8 +57,8 @@ private:
   void end(std::optional<fault> why);
 
   interface::pointer self_;
-  const conductor_actor conductor_;
-  const membership_actor membership_;
+  const drainer_parts around_;
+  const clock_source& clock_;
   const policy rules_;
   const drain_order order_;
   std::set<std::uint64_t> stuck_; ///< Volumes whose last batch could not begin or failed.
@@ -56,6 +66,7 @@ private:
   std::uint64_t bytes_moved_ = 0;
   unsigned rounds_stuck_ = 0;
   bool marked_ = false;
+  std::optional<std::vector<std::string>> announced_; ///< Volumes; nothing: not thought of yet.
   bool busy_ = false;
   bool canceled_ = false;
   bool ended_ = false;

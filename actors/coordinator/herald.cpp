@@ -47,6 +47,8 @@ herald_actor::behavior_type herald_state::make_behavior() {
       [this](const packet<schema::Announce>& x) { return announce(x); },
       [this](const packet<schema::AnnounceWithdraw>& x) { return withdraw(x); },
       [this](const packet<schema::AnnounceList>& x) { return list(x.read().getVolume().cStr()); },
+      [this](const packet<schema::LeaseWanted>& x) { return wanted(x); },
+      [this](const packet<schema::GuestExpected>& x) { return expect_guest(x); },
       [this](const volume_changed& x) { changed(x.now); },
       [this](const host_changed& x) {
         if (x.now->dropped)
@@ -145,7 +147,54 @@ packet<schema::Intents> herald_state::listed(std::optional<std::uint64_t> volume
   });
 }
 
+/// A tool on the host says that a VM is about to arrive: its volumes are announced, unless they
+/// are already, without copying for it. Answered when the host's data plane lets the VM connect.
+caf::result<ack> herald_state::expect_guest(const packet<schema::GuestExpected>& x) {
+  std::string host = x.read().getHost().cStr();
+  std::vector<place> fresh;
+  for (auto name : x.read().getVolumes()) {
+    auto at = names_.find(name.cStr());
+    if (at == names_.end())
+      return to_caf(fault{errc::not_found, fmt::format("no volume named '{}'", name.cStr())});
+    auto& volume = volumes_.at(at->second);
+    place which{volume->id(), host};
+    if (volume->facts.lease.holder != host)
+      fresh.push_back(which);
+  }
+  auto reply = self_->make_response_promise<ack>();
+  auto left = std::make_shared<std::size_t>(fresh.size() + 1);
+  auto one_less = [left, reply]() mutable {
+    if (--*left == 0)
+      reply.deliver(ack{});
+  };
+  for (auto& which : fresh) {
+    if (intents_.try_emplace(which, intent{0, clock_.wall_ms(), true}).second) {
+      note(volumes_.at(which.first)->name(),
+           fmt::format("is expected at host {} with VM {}", host, x.read().getDomain().cStr()));
+      store(which, std::nullopt);
+    }
+    expect(which, one_less);
+  }
+  one_less();
+  return reply;
+}
+
+/// Only where the operator has said so, of the volume and of the host.
+caf::result<ack> herald_state::wanted(const packet<schema::LeaseWanted>& x) const {
+  std::string host = x.read().getHost().cStr();
+  for (auto id : x.read().getVolumes()) {
+    auto at = volumes_.find(id);
+    if (at != volumes_.end() && at->second->policy.implicit_flip && intents_.contains({id, host}))
+      self_->send(around_.conductor, wish_order{id, host});
+  }
+  return ack{};
+}
+
 void herald_state::changed(const volume_ptr& now) {
+  auto former = volumes_.find(now->id());
+  bool other = former != volumes_.end()
+               && (former->second->policy != now->policy
+                   || former->second->facts.lease.holder != now->facts.lease.holder);
   volumes_[now->id()] = now;
   names_[now->name()] = now->id();
   std::vector<place> over;
@@ -154,6 +203,10 @@ void herald_state::changed(const volume_ptr& now) {
       over.push_back(which);
   for (auto& which : over)
     drop(which);
+  if (other) // who reads for early clients, and whether they may wish
+    for (auto& [which, how] : intents_)
+      if (which.first == now->id())
+        expect(which);
   if (now->erased) {
     volumes_.erase(now->id());
     names_.erase(now->name());
@@ -195,21 +248,23 @@ void herald_state::store(const place& which, std::optional<promise> reply) {
           });
 }
 
-void herald_state::expect(const place& which) const {
+void herald_state::expect(const place& which, std::function<void()> then) const {
   auto at = volumes_.find(which.first);
   auto host = hosts_.find(which.second);
   if (at == volumes_.end() || host == hosts_.end() || !host->second->up)
-    return;
+    return then();
   auto facts = at->second->facts;
   for (auto& [name_known, entry] : hosts_)
     facts.peers.push_back(entry->address);
-  auto order = lease::configure(facts, at->second->created_ms, expect_span);
+  auto order = lease::configure(facts, at->second->created_ms, expect_span,
+                                at->second->policy.implicit_flip);
   self_
       ->request(around_.membership, tell_timeout + 1s,
                 relay{which.second, sealed{std::move(order)}, tell_timeout})
-      .then([](const sealed&) {},
-            [to = which.second](const caf::error& why) {
+      .then([then](const sealed&) { then(); },
+            [then, to = which.second](const caf::error& why) {
               slog::debug("host {} was not told: {}", to, to_fault(why).detail);
+              then();
             });
 }
 

@@ -8,6 +8,7 @@
 
 #include <caf/typed_response_promise.hpp>
 
+#include <functional>
 #include <map>
 #include <optional>
 
@@ -18,6 +19,7 @@ struct herald_parts {
   membership_actor membership;
   board_actor board;
   events_actor events;
+  conductor_actor conductor;
 };
 
 /// Keeps announcements: which volumes are to move where. Lets their clients connect there ahead of
@@ -43,10 +45,13 @@ private:
   caf::result<packet<schema::Intents>> list(const std::string& volume) const;
   packet<schema::Intents> listed(std::optional<std::uint64_t> volume) const;
   result<volume_ptr> find(const std::string& volume) const;
+  caf::result<ack> expect_guest(const packet<schema::GuestExpected>& x);
+  caf::result<ack> wanted(const packet<schema::LeaseWanted>& x) const;
   void changed(const volume_ptr& now);
   void drop(const place& which);
   void store(const place& which, std::optional<promise> reply);
-  void expect(const place& which) const;
+  void expect(
+      const place& which, std::function<void()> then = [] {}) const;
   void publish() const;
   void note(const std::string& volume, std::string text) const;
 

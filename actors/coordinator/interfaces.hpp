@@ -42,10 +42,11 @@ using membership_actor =
                               asks<sealed, relay>, takes<subscribe>, takes<tick>>;
 
 /// Volumes, their leases and placements: memory over the authority.
-///   VolumeCreate, VolumeDelete.  facts_request -> what the store says of a volume, peers included.
-///   commit_request -> revision: a guarded change of a volume's records.
+///   VolumeCreate, VolumeSet, VolumeDelete.  facts_request -> what the store says of a volume,
+///   peers included. commit_request -> revision: a guarded change of a volume's records.
 using volume_verbs =
-    verbs<verb<schema::VolumeCreate, schema::VolumeInfo>, verb<schema::VolumeDelete, schema::Done>>;
+    verbs<verb<schema::VolumeCreate, schema::VolumeInfo>,
+          verb<schema::VolumeSet, schema::VolumeInfo>, verb<schema::VolumeDelete, schema::Done>>;
 using catalog_actor =
     volume_verbs::actor::extend<asks<facts_ptr, facts_request>, asks<std::uint64_t, commit_request>,
                                 takes<subscribe>, takes<host_changed>, takes<volume_changed>>;
@@ -56,6 +57,7 @@ using proposals_actor = caf::typed_actor<takes<proposals_ptr>>;
 /// Forecasts, affinity scores and plans.
 ///   ForecastReport; AffinityGet, HotGet, PlanGet, TargetsGet.  survey_request -> survey_ptr.
 ///   intents_ptr: announced moves, from the herald.  pasts_ptr: what promises rest on.
+///   visits_ptr: where volumes went.
 ///   cycle_request -> the phases of the last cycle, timed.  tick: one cycle.
 using forecast_verbs = verbs<verb<schema::ForecastReport, schema::Done>>;
 using insight_verbs =
@@ -67,9 +69,14 @@ using board_actor =
                      asks<packet<schema::Hot>, packet<schema::HotGet>>,
                      asks<packet<schema::Plan>, packet<schema::PlanGet>>,
                      asks<packet<schema::Targets>, packet<schema::TargetsGet>>, takes<intents_ptr>,
-                     takes<pasts_ptr>, asks<survey_ptr, survey_request>,
+                     takes<pasts_ptr>, takes<visits_ptr>, asks<survey_ptr, survey_request>,
                      asks<cycle_ptr, cycle_request>, takes<proposals_actor>, takes<flip_measured>,
                      takes<volume_changed>, takes<host_changed>, takes<tick>>;
+
+/// The herald, for those who announce moves themselves.
+using announcer_actor =
+    caf::typed_actor<asks<packet<schema::Intents>, packet<schema::Announce>>,
+                     asks<packet<schema::Intents>, packet<schema::AnnounceWithdraw>>>;
 
 /// Runs tasks, and every machine of core/lease in a runner of its own.
 ///   VolumeAttach, VolumeDetach, FlipStart answer when the task has ended; MigrateStart at once.
@@ -79,6 +86,8 @@ using board_actor =
 ///   HostDrain, HostRemove: tasks of a host, answered at once.  HostUndrain.
 ///   From migrators and the like: move_order, retire_order, flip_order, and for repair loss_order,
 ///   return_order, relocate_order, sweep_order -> how the run ended; world_request;
+///   announcer_actor: whom drains announce to.
+///   wish_order: a flip for a client that waits, unless something else is at work on the volume.
 ///   stop_moves: cancel the volume's moves; task_update, task_ended.  tick: heal what was left
 ///   over.
 using task_verbs =
@@ -93,17 +102,24 @@ using conductor_actor = task_verbs::actor::extend<
     asks<facts_ptr, load_order>, takes<section_left>, takes<run_note>, takes<run_ended>,
     asks<finish_ptr, move_order>, asks<finish_ptr, retire_order>, asks<finish_ptr, loss_order>,
     asks<finish_ptr, return_order>, asks<finish_ptr, relocate_order>, asks<finish_ptr, flip_order>,
-    asks<finish_ptr, sweep_order>, asks<world_ptr, world_request>, takes<run_due>,
-    takes<stop_moves>, takes<task_update>, takes<task_ended>, asks<activity, activity_request>,
-    takes<volume_changed>, takes<host_changed>, takes<tick>>;
+    asks<finish_ptr, sweep_order>, asks<world_ptr, world_request>, takes<wish_order>,
+    takes<announcer_actor>, takes<run_due>, takes<stop_moves>, takes<task_update>,
+    takes<task_ended>, asks<activity, activity_request>, takes<volume_changed>, takes<host_changed>,
+    takes<tick>>;
 
 /// Keeps announced moves.
-///   Announce, AnnounceWithdraw, AnnounceList.  tick: tell their hosts.
+///   Announce, AnnounceWithdraw, AnnounceList.  LeaseWanted: a client at an announced host asks for
+///   the lease by its write.  GuestExpected: a VM arrives, its volumes are announced.  tick: tell
+///   their hosts.
 using herald_verbs =
     verbs<verb<schema::Announce, schema::Intents>, verb<schema::AnnounceWithdraw, schema::Intents>,
           verb<schema::AnnounceList, schema::Intents>>;
+using wish_verbs =
+    verbs<verb<schema::LeaseWanted, schema::Done>, verb<schema::GuestExpected, schema::Done>>;
 using herald_actor =
-    herald_verbs::actor::extend<takes<volume_changed>, takes<host_changed>, takes<tick>>;
+    herald_verbs::actor::extend<asks<ack, packet<schema::LeaseWanted>>,
+                                asks<ack, packet<schema::GuestExpected>>, takes<volume_changed>,
+                                takes<host_changed>, takes<tick>>;
 
 /// Hosts one machine and does what it asks.  tick: start.
 /// run_word: what a held flip listens for.

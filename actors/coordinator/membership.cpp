@@ -221,7 +221,7 @@ packet<schema::HostWelcome> membership_state::welcome() const {
     out.setReportMs(static_cast<std::uint32_t>(rules_.report_interval.count()));
     out.setForecastMs(static_cast<std::uint32_t>(rules_.forecast_interval.count()));
     out.setHorizonMs(static_cast<std::uint32_t>(rules_.horizon.count()));
-    out.setMoveRateBytes(rules_.move_rate_bytes);
+    out.setMoveRateBytes(rules_.rates.of_host());
   });
 }
 

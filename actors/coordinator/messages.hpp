@@ -5,8 +5,10 @@
 #include "core/forecast/forecaster.hpp"
 #include "core/lease/machine.hpp"
 #include "core/plan/planner.hpp"
+#include "core/plan/speculation.hpp"
 #include "core/store/store.hpp"
 #include "core/vm/promise.hpp"
+#include "core/volume/volume_policy.hpp"
 #include "schemas/affinity.capnp.h"
 #include "schemas/agent.capnp.h"
 #include "schemas/api.capnp.h"
@@ -36,6 +38,7 @@ struct volume_entry {
   explicit volume_entry(lease::volume_facts x) : facts(std::move(x)) {}
   lease::volume_facts facts;
   std::int64_t created_ms = 0;
+  volume_policy policy;
   bool erased = false;
 
   std::uint64_t id() const { return facts.shape().id; }
@@ -191,6 +194,11 @@ struct flip_order {
   std::uint64_t task = 0;
   bool held = false;
 };
+/// A client's write at `to` waits for the lease.
+struct wish_order {
+  std::uint64_t volume = 0;
+  std::string to;
+};
 struct stop_moves {
   std::uint64_t volume = 0;
 };
@@ -250,7 +258,13 @@ struct cycle_phase {
   std::int64_t start_ms = 0;
   std::uint64_t duration_us = 0;
 };
-using cycle_ptr = std::shared_ptr<const std::vector<cycle_phase>>;
+struct cycle_report {
+  std::vector<cycle_phase> phases;
+  speculation_ledger::totals speculation;
+};
+using cycle_ptr = std::shared_ptr<const cycle_report>;
+/// Where volumes went, by volume.
+using visits_ptr = std::shared_ptr<const std::map<std::uint64_t, visit_counts>>;
 /// What background work the last cycle found worth doing.
 struct proposal {
   std::uint64_t volume = 0;
@@ -270,6 +284,7 @@ FORESHIFT_LOCAL_MESSAGE(foreshift::control::cycle_ptr)
 FORESHIFT_LOCAL_MESSAGE(foreshift::control::proposals_ptr)
 FORESHIFT_LOCAL_MESSAGE(foreshift::control::intents_ptr)
 FORESHIFT_LOCAL_MESSAGE(foreshift::control::pasts_ptr)
+FORESHIFT_LOCAL_MESSAGE(foreshift::control::visits_ptr)
 FORESHIFT_LOCAL_MESSAGE(foreshift::control::tick)
 FORESHIFT_LOCAL_MESSAGE(foreshift::control::range_request)
 FORESHIFT_LOCAL_MESSAGE(foreshift::control::volume_changed)
@@ -297,6 +312,7 @@ FORESHIFT_LOCAL_MESSAGE(foreshift::control::sweep_order)
 FORESHIFT_LOCAL_MESSAGE(foreshift::control::world_request)
 FORESHIFT_LOCAL_MESSAGE(foreshift::control::world_ptr)
 FORESHIFT_LOCAL_MESSAGE(foreshift::control::flip_order)
+FORESHIFT_LOCAL_MESSAGE(foreshift::control::wish_order)
 FORESHIFT_LOCAL_MESSAGE(foreshift::control::host_drain_mark)
 FORESHIFT_LOCAL_MESSAGE(foreshift::control::host_forget)
 FORESHIFT_LOCAL_MESSAGE(foreshift::control::care_ptr)

@@ -163,7 +163,7 @@ void migrator_state::end(finish_ptr flipped, std::optional<fault> why) {
 
 void migrator_state::tell(std::string phase, const survey& now) {
   auto left = now.bytes;
-  auto rate = std::max<std::uint64_t>(1, rules_.move_rate_bytes);
+  auto rate = std::max<std::uint64_t>(1, rules_.rates.of_one());
   self_->send(conductor_, task_update{order_.task, std::move(phase), now.coverage,
                                       bytes_moved_ + left, bytes_moved_, left * 1000 / rate});
 }

@@ -39,6 +39,7 @@ void fill(const task& x, schema::Task::Builder out) {
   out.setError(x.error.c_str());
   out.setCancelRequested(x.cancel_requested);
   out.setHeld(x.held);
+  out.setImplicit(x.implicit);
   if (!x.held)
     return;
   encode(x.promised, out.initPromised());
@@ -77,6 +78,7 @@ task decode_task(schema::Task::Reader in) {
   x.error = in.getError().cStr();
   x.cancel_requested = in.getCancelRequested();
   x.held = in.getHeld();
+  x.implicit = in.getImplicit();
   x.promised = decode(in.getPromised());
   x.vm = decode(in.getVm());
   return x;
@@ -142,6 +144,16 @@ std::vector<vm_past> task_book::vm_pasts() const {
       out.back().bytes_moved += x.bytes_moved;
     else
       out.push_back({x.promised, x.vm, x.bytes_moved});
+  }
+  return out;
+}
+
+std::map<std::uint64_t, std::map<std::string, std::uint32_t>> task_book::visits() const {
+  std::map<std::uint64_t, std::map<std::string, std::uint32_t>> out;
+  for (auto& [id, x] : tasks_) {
+    bool went = x.kind == schema::TaskKind::FLIP || x.kind == schema::TaskKind::MIGRATE;
+    if (went && x.state == schema::TaskState::DONE && !x.from.empty() && !x.to.empty())
+      ++out[x.volume][x.to];
   }
   return out;
 }

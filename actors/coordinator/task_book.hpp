@@ -39,7 +39,8 @@ struct task {
   bool cancel_requested = false;
   bool held = false; ///< Of a VM ...
   vm_promise promised;
-  vm_account vm; ///< ... with an outcome once its tool has told.
+  bool implicit = false; ///< A client's write asked for it.
+  vm_account vm;         ///< ... with an outcome once its tool has told.
 
   bool running() const { return state == schema::TaskState::RUNNING; }
 };
@@ -68,6 +69,9 @@ public:
   packet<schema::Tasks> list(bool all) const;
   /// Migrations of VMs that arrived, the latest last; of a VM with several volumes, one.
   std::vector<vm_past> vm_pasts() const;
+
+  /// How often each volume was flipped or migrated to each host.
+  std::map<std::uint64_t, std::map<std::string, std::uint32_t>> visits() const;
 
   /// Begins a phase, which ends the one before.
   void enter(task& x, std::string phase, std::int64_t now_ms, std::int64_t now_ns);

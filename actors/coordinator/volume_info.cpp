@@ -70,6 +70,7 @@ void encode_volume(const volume_entry& volume, const host_table& hosts, const ca
   encode_shape(facts.shape(), out.initSpec());
   out.getSpec().setCreatedMs(volume.created_ms);
   lease::encode(facts.lease, out.initLease());
+  encode_policy(volume.policy, out.initPolicy());
   out.setMapVersion(facts.placement.version());
   out.setExceptionBytes(facts.placement.encode().bytes().size());
   out.setHealth(health_of(volume, hosts).c_str());

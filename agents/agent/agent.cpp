@@ -8,9 +8,11 @@
 #include "actors/agent/mover.hpp"
 #include "actors/agent/plane_link.hpp"
 #include "actors/agent/plane_supervisor.hpp"
+#include "actors/agent/porter.hpp"
 #include "actors/agent/sentinel.hpp"
 #include "actors/agent/uplink.hpp"
 #include "actors/agent/vault.hpp"
+#include "actors/agent/watcher.hpp"
 #include "actors/base/remote.hpp"
 #include "actors/base/router.hpp"
 #include "actors/base/system.hpp"
@@ -44,6 +46,7 @@ struct parts {
   forecasts_actor forecasts;
   status_actor status;
   examiner_actor examiner;
+  porter_actor porter;
 };
 
 class running_agent final : public agent {
@@ -143,8 +146,14 @@ private:
                            parts_.uplink};
     collector_options pace;
     pace.sample_interval = options_.sample_interval;
-    keep<collector_actor>(
+    auto measuring = keep<collector_actor>(
         system_.spawn<collector>(around, host_reporter{options_.name, system_clock()}, pace));
+    auto sources = guest_sources(options_.guests_qmp, options_.guests_libvirt, system_clock());
+    if (!sources.empty())
+      keep<watcher_actor>(system_.spawn<watcher, caf::detached>(
+          measuring, std::move(sources), watcher_options{options_.sample_interval}));
+    parts_.porter = keep<porter_actor>(
+        system_.spawn<porter>(parts_.uplink, porter_options{.host = options_.name}));
     keep<sentinel_actor>(system_.spawn<sentinel>(parts_.plane, parts_.uplink,
                                                  sentinel_options{.host = options_.name}));
     status_parts tellers{parts_.supervisor, parts_.vault, parts_.mover, parts_.uplink};
@@ -166,6 +175,7 @@ private:
         .serve<move_verbs>(parts_.mover, control, move_timeout)
         .serve<carry_verbs>(parts_.forecasts, control)
         .serve<status_verbs>(parts_.status, everyone)
+        .serve<porter_verbs>(parts_.porter, {"tool", "local"})
         .serve<examiner_verbs>(parts_.examiner, control)
         .pong("agent", options_.name, version);
     dispatcher_ = spawn_dispatcher(system_, std::move(routes));

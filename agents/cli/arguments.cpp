@@ -5,6 +5,8 @@
 #include "agents/cli/commands.hpp"
 #include "agents/cli/version.hpp"
 
+#include <array>
+
 namespace foreshift::cli {
 
 namespace {
@@ -82,6 +84,11 @@ void add_volume_create(CLI::App& volume, parsed& p) {
             ->capture_default_str();
         c.add_option("--partition", a.partition, "Run of extents that share their home")
             ->capture_default_str();
+        c.add_flag("--implicit-flip", a.implicit_flip,
+                   "The first write of a client at an announced host takes the lease");
+        c.add_option("--follow", a.follow,
+                     "What comes to a new host after a flip: cell, expected, all or none")
+            ->capture_default_str();
       },
       [](session& s, create_request& a) { return create_volume(s, a); });
 }
@@ -95,6 +102,17 @@ void add_volumes(CLI::App& app, parsed& p) {
   command<name_args>(volume, p, "show", "Show one volume: lease, placement, health",
                      "foreshift volume show vm1", named("Volume"),
                      [](session& s, name_args& a) { return show_volume(s, a.name); });
+  command<std::array<std::string, 3>>(
+      volume, p, "set",
+      "Change its policy: implicit-flip on|off (the first write of a client at an announced host\n"
+      "takes the lease), follow cell|expected|all|none (what comes after a flip)",
+      "foreshift volume set vm1 implicit-flip on",
+      [](CLI::App& c, auto& a) {
+        c.add_option("NAME", a[0], "Volume")->required();
+        c.add_option("KEY", a[1], "implicit-flip or follow")->required();
+        c.add_option("VALUE", a[2], "What it is from now on")->required();
+      },
+      [](session& s, auto& a) { return set_volume(s, a[0], a[1], a[2]); });
   command<name_args>(volume, p, "delete", "Delete a volume that is not attached, with its data",
                      "foreshift volume delete vm1", named("Volume"),
                      [](session& s, name_args& a) { return delete_volume(s, a.name); });
@@ -223,6 +241,20 @@ void add_intents(CLI::App& app, parsed& p) {
         c.add_flag("--withdraw", a.withdraw, "It will not move there");
       },
       [](session& s, announce_request& a) { return announce(s, a); });
+  command<notify_request>(
+      app, p, "notify",
+      "Tell this host's agent what becomes of a VM: for hooks. One that is arriving may connect to "
+      "its volumes here ahead of the lease",
+      "foreshift notify web1 arriving vm1 vm1-data",
+      [](CLI::App& c, notify_request& a) {
+        c.add_option("DOMAIN", a.domain, "Name of the VM")->required();
+        c.add_option("WHAT", a.what, "arriving, started, stopped or leaving")->required();
+        c.add_option("VOLUME", a.volumes, "Its volumes");
+        c.add_option("--agent", a.agent, "Door of this host's agent")
+            ->envname("FORESHIFT_AGENT")
+            ->capture_default_str();
+      },
+      [](session& s, notify_request& a) { return notify(s, a); });
   command<name_args>(
       app, p, "targets", "Where a volume could go: hosts ranked by what it would take",
       "foreshift targets vm1",

@@ -32,10 +32,15 @@ struct create_request {
   std::vector<std::string> homes;
   std::string extent = "1MiB";
   std::string partition = "64MiB";
+  bool implicit_flip = false;
+  std::string follow = "cell";
 };
 int create_volume(session& s, const create_request& what);
 int list_volumes(session& s);
 int show_volume(session& s, const std::string& name);
+/// Changes one key of its policy.
+int set_volume(session& s, const std::string& name, const std::string& key,
+               const std::string& value);
 int delete_volume(session& s, const std::string& name);
 int attach_volume(session& s, const std::string& name, const std::string& host, bool force);
 int detach_volume(session& s, const std::string& name);
@@ -79,6 +84,16 @@ struct announce_request {
 };
 /// Announces a move, or lists or withdraws what is announced.
 int announce(session& s, const announce_request& what);
+
+struct notify_request {
+  std::string agent = "127.0.0.1:7401";
+  std::string domain;
+  std::string what; ///< arriving, started, stopped, leaving
+  std::vector<std::string> volumes;
+};
+/// Tells the host's agent what becomes of a VM.
+int notify(session& s, const notify_request& what);
+
 int show_targets(session& s, const std::string& volume);
 /// The best host a volume could go to.
 result<std::string> best_target(session& s, const std::string& volume);

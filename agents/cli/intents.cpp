@@ -4,6 +4,7 @@
 #include "agents/cli/table.hpp"
 #include "agents/cli/terminal.hpp"
 #include "core/base/units.hpp"
+#include "schemas/agent.capnp.h"
 
 #include <fmt/format.h>
 
@@ -29,6 +30,8 @@ void print_targets(schema::Targets::Reader x) {
              {"FLIP", align::right},
              {"CPU", align::right},
              {"FREE", align::right},
+             {"VISITS", align::right},
+             {"SPECULATIVE", align::right},
              {"NOT BECAUSE"}}};
   auto us = [](std::uint64_t value) {
     return value == 0 ? std::string{"-"} : format_duration(std::chrono::microseconds{value});
@@ -42,6 +45,7 @@ void print_targets(schema::Targets::Reader x) {
              format_bytes(said.getBytes()),
              format_duration(std::chrono::milliseconds{said.getDurationMs()}), blackout,
              us(row.getFlipUs()), percent(row.getCpuShare()), format_bytes(row.getFreeBytes()),
+             std::to_string(row.getVisits()), format_bytes(row.getSpeculativeBytes()),
              str(row.getWhyNot())});
   }
   out.print("no hosts");
@@ -86,6 +90,18 @@ int announce(session& s, const announce_request& what) {
                                          x.setNoCopy(what.no_copy);
                                        }),
                                        print_intents);
+}
+
+int notify(session& s, const notify_request& what) {
+  auto note = packet<schema::GuestNote>::make([&](auto x) {
+    x.setDomain(what.domain.c_str());
+    x.setWhat(what.what.c_str());
+    auto volumes = x.initVolumes(static_cast<unsigned>(what.volumes.size()));
+    for (unsigned i = 0; i < volumes.size(); ++i)
+      volumes.set(i, what.volumes[i].c_str());
+  });
+  auto agent = s.elsewhere(what.agent);
+  return ask_and_show<schema::Done>(agent, note, [](auto) {});
 }
 
 int show_targets(session& s, const std::string& volume) {

@@ -6,6 +6,13 @@
 namespace foreshift::cli {
 
 session::session(options o) : options_(std::move(o)) {}
+
+session session::elsewhere(const std::string& address) const {
+  auto there = options_;
+  there.coordinator = address;
+  return session{there};
+}
+
 session::~session() = default;
 
 door::client& session::client() {

@@ -51,6 +51,9 @@ public:
     return answer->get_future();
   }
 
+  /// The same options, but somebody else's door.
+  session elsewhere(const std::string& address) const;
+
   bool json() const { return options_.json; }
 
   /// Prints "foreshift: sentence" and perhaps a hint to standard error; returns the exit code.

@@ -26,6 +26,10 @@ void print_status(schema::Status::Reader x) {
                  format_duration(std::chrono::microseconds{phase.getDurationUs()}));
     fmt::print("\n");
   }
+  if (auto y = x.getSpeculation(); y.getCopiedBytes() > 0)
+    fmt::print("speculation  {} copied: {} held, {} used, {} wasted\n",
+               format_bytes(y.getCopiedBytes()), format_bytes(y.getHeldBytes()),
+               format_bytes(y.getUsedBytes()), format_bytes(y.getWastedBytes()));
   for (auto problem : x.getProblems())
     fmt::print("problem      {}\n", painted(view(problem), paint::bad));
 }

@@ -75,6 +75,9 @@ void print_flip(schema::Task::Reader t) {
   if (flip.getTotalUs() > 0)
     fmt::print("flip      {}: drain {}, promote {}, serve {}; epoch {}\n", us(flip.getTotalUs()),
                us(flip.getDrainUs()), us(flip.getPromoteUs()), us(flip.getServeUs()), t.getEpoch());
+  if (t.getImplicit())
+    fmt::print("asked by  the first write at {}{}\n", view(t.getTo()),
+               flip.getWaitedUs() > 0 ? ", which waited " + us(flip.getWaitedUs()) : "");
 }
 
 /// What was promised of a VM's migration, and what came true.

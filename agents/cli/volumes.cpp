@@ -3,6 +3,7 @@
 #include "agents/cli/table.hpp"
 #include "agents/cli/terminal.hpp"
 #include "core/base/units.hpp"
+#include "core/volume/volume_policy.hpp"
 
 #include <fmt/format.h>
 
@@ -55,6 +56,9 @@ void print_volume(schema::VolumeInfo::Reader x) {
   if (lease.getPrepared().getId() != 0)
     fmt::print("flipping  to {} at epoch {}, task {}\n", view(lease.getPrepared().getTo()),
                lease.getPrepared().getEpoch(), lease.getPrepared().getId());
+  auto policy = decode_policy(x.getPolicy());
+  fmt::print("policy    implicit-flip {}, follow {}\n", policy.implicit_flip ? "on" : "off",
+             name_of(policy.follow));
   auto health = x.getHealth().size() == 0 ? "ok" : str(x.getHealth());
   fmt::print("health    {}\n", painted(health, health == "ok" ? paint::good : paint::warn));
   fmt::print("map       version {}, {} of exceptions\n", x.getMapVersion(),
@@ -88,7 +92,11 @@ result<packet<schema::VolumeCreate>> encode(const create_request& what) {
     return partition.error();
   if (what.replicas < 1 || what.replicas > 3)
     return fault{errc::invalid, fmt::format("{} replicas: it must be 1 to 3", what.replicas)};
+  volume_policy policy{what.implicit_flip, follow_rule::CELL};
+  if (auto ok = set_policy(policy, "follow", what.follow); !ok)
+    return ok.error();
   return packet<schema::VolumeCreate>::make([&](auto x) {
+    encode_policy(policy, x.initPolicy());
     x.setName(what.name.c_str());
     x.setSizeBytes(*size);
     x.setReplicas(static_cast<std::uint8_t>(what.replicas));
@@ -128,6 +136,17 @@ int list_volumes(session& s) {
 
 int show_volume(session& s, const std::string& name) {
   return ask_and_show<schema::VolumeInfo>(s, named<schema::VolumeShow>(name), print_volume);
+}
+
+int set_volume(session& s, const std::string& name, const std::string& key,
+               const std::string& value) {
+  return ask_and_show<schema::VolumeInfo>(
+      s, packet<schema::VolumeSet>::make([&](auto x) {
+        x.setName(name.c_str());
+        x.setKey(key.c_str());
+        x.setValue(value.c_str());
+      }),
+      [&](auto) { fmt::print("volume {}: {} is {}\n", name, key, value); });
 }
 
 int delete_volume(session& s, const std::string& name) {

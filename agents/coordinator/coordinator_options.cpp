@@ -29,11 +29,27 @@ void name_keys(config_reader& in, coordinator_options& x) {
           "copy hot extents towards attached volumes' hosts without being asked");
   in.bytes("policy.budget", x.rules.budget_bytes, "most bytes that one plan moves");
   in.duration("policy.hold", x.rules.hold,
-              "how long after a flip the background leaves a volume alone");
+              "how long after a flip nothing is retired or moved on to other hosts");
+  in.text("policy.follow", x.follow,
+          "what comes to a volume's new host after a flip: expected, all (then the rest, slowly), "
+          "none");
   in.duration("policy.flip_timeout", x.rules.flip_timeout, "for the takeover of a flip");
+  in.duration("policy.quiet", x.rules.quiet,
+              "implicit flip: so long the source's clients must have asked for nothing");
   in.duration("replicas.grace", x.rules.grace,
               "how long a failed host may stay away before its replicas are made anew elsewhere");
-  in.bytes("moves.rate", x.rules.move_rate_bytes, "bytes per second, over all moves of the cell");
+  in.bytes("moves.rate", x.rules.rates.cell, "bytes per second, over all moves of the cell");
+  in.bytes("moves.rate_host", x.rules.rates.host, "what one host sends and receives; 0: no limit");
+  in.bytes("moves.rate_link", x.rules.rates.link, "from one host to another; 0: no limit");
+  in.bytes("moves.rate_volume", x.rules.rates.volume, "of one volume; 0: no limit");
+  in.number("moves.announced", x.rules.announced_max, 1, 1000,
+            "so many volumes are prepared for announced moves at a time, the most urgent first");
+  in.bytes("moves.trickle", x.rules.trickle_rate_bytes,
+           "of what nobody expects to be used, where follow is all");
+  in.number("speculate.targets", x.rules.speculation.targets, 0, 16,
+            "copy what is hot to so many hosts where a volume is likely to go; 0: to none");
+  in.bytes("speculate.budget", x.rules.speculation.budget_bytes,
+           "at most so much of one volume, over all of them");
   in.duration("report.interval", x.rules.report_interval, "how often agents report");
   in.duration("report.silence_max", x.rules.silence_max, "a host silent for longer is down");
   in.duration("forecast.interval", x.rules.forecast_interval, "how often agents forecast");
@@ -49,12 +65,18 @@ result<void> check(const coordinator_options& x) {
   auto given = int{!x.certificate.empty()} + int{!x.key.empty()} + int{!x.ca.empty()};
   if (given != 0 && given != 3)
     return bad("tls", "certificate, key and ca go together: set all three or none");
-  if (x.rules.move_rate_bytes < mib)
-    return bad("moves.rate", "must be at least 1MiB");
+  if (x.rules.rates.cell < mib || x.rules.trickle_rate_bytes < mib)
+    return bad("moves", "rate and trickle must be at least 1MiB");
+  for (auto [key, value] : {std::pair{"moves.rate_host", x.rules.rates.host},
+                            {"moves.rate_link", x.rules.rates.link},
+                            {"moves.rate_volume", x.rules.rates.volume}})
+    if (value != 0 && value < mib)
+      return bad(key, "must be at least 1MiB, or 0 for no limit");
   if (x.rules.budget_bytes < mib)
     return bad("policy.budget", "must be at least 1MiB");
   for (auto [key, value, low, high] :
        {std::tuple{"policy.flip_timeout", x.rules.flip_timeout, 100ms, 50'000ms},
+        std::tuple{"policy.quiet", x.rules.quiet, 1ms, 10'000ms},
         std::tuple{"replicas.grace", x.rules.grace, 1000ms, 2'592'000'000ms},
         std::tuple{"report.interval", x.rules.report_interval, 100ms, 60'000ms},
         std::tuple{"report.silence_max", x.rules.silence_max, 500ms, 600'000ms},
@@ -76,8 +98,13 @@ result<coordinator_options> read(Read from, const std::string& name) {
   name_keys(in, x);
   if (auto ok = from(in); !ok)
     return ok.error();
-  if (auto ok = check(x); !ok)
+  auto ok = check(x);
+  auto rule = parse_follow(x.follow);
+  if (ok && (!rule || *rule == follow_rule::CELL))
+    ok = fault{errc::invalid, "policy.follow: must be expected, all or none"};
+  if (!ok)
     return fault{ok.error().code, fmt::format("{}: {}", name, ok.error().detail)};
+  x.rules.follow = *rule;
   return x;
 }
 

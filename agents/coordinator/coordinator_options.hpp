@@ -16,6 +16,7 @@ struct coordinator_options {
   std::string http_listen; ///< Empty: no HTTP.
   std::string certificate, key, ca;
   std::string log_level = "info";
+  std::string follow = "expected";
   control::policy rules;
 };
 

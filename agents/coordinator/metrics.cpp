@@ -62,6 +62,13 @@ void add_cell(metric_list& out, schema::Status::Reader status) {
             status.getTasksRunning());
   out.gauge("foreshift_move_bytes_per_second", "Extents copied in the background.",
             number(status.getMoveBytesPerSecond()));
+  auto speculation = status.getSpeculation();
+  out.counter("foreshift_speculative_bytes_total", "Copied to hosts where volumes may go.",
+              number(speculation.getCopiedBytes()));
+  out.counter("foreshift_speculative_used_bytes_total", "Of that, where the volume then went.",
+              number(speculation.getUsedBytes()));
+  out.counter("foreshift_speculative_wasted_bytes_total", "Of that, freed before it did.",
+              number(speculation.getWastedBytes()));
   out.gauge("foreshift_up_seconds", "Since the coordinator started.",
             number(status.getUpMs()) / 1000);
 }

@@ -109,6 +109,8 @@ private:
 } // namespace
 
 result<std::unique_ptr<session>> open_peer_session(plane& host, std::string_view export_name) {
+  if (export_name.starts_with("look:"))
+    return open_look_session(host, export_name);
   auto peer = host.open_peer(export_name);
   if (!peer)
     return peer.error();

@@ -36,4 +36,8 @@ result<std::unique_ptr<session>> open_gateway_session(plane& host, std::string_v
 /// The partition server's face: another plane's connection to this host's extents.
 result<std::unique_ptr<session>> open_peer_session(plane& host, std::string_view export_name);
 
+/// One of its kinds: reads and flushes that this host's gateway, the primary, carries out for
+/// clients of an announced destination.
+result<std::unique_ptr<session>> open_look_session(plane& host, std::string_view export_name);
+
 } // namespace foreshift

@@ -86,12 +86,30 @@ script<finish> flip_machine::take(flip_intent intent) {
   if (auto go = co_await await_go(); !go)
     co_return co_await undo(intent, go.error());
   say("takeover");
-  auto request = takeover(*facts_, intent, request_.timeout, request_.forced);
-  auto took = co_await ask(intent.to, std::move(request), request_.timeout + send_timeout);
-  auto times = as<schema::FlipTimes>(took);
+  auto times = co_await ask_takeover(intent);
   if (times)
-    co_return co_await commit_to(intent, decode(times->read()));
+    co_return co_await commit_to(intent, *times);
+  if (yielding() && times.error().code == errc::busy)
+    co_return co_await undo(intent, canceled() ? fault{errc::canceled, "canceled while the source "
+                                                                       "would not yield"}
+                                               : times.error());
   co_return co_await resolve(intent, times.error());
+}
+
+/// One question; of a source that has to yield first, as many as there is time for.
+script<result<flip_times>> flip_machine::ask_takeover(flip_intent intent) {
+  auto left = request_.timeout;
+  for (;;) {
+    auto request = takeover(*facts_, intent, request_.timeout, request_.forced, request_.quiet);
+    auto took = co_await ask(intent.to, std::move(request), request_.timeout + send_timeout);
+    auto times = as<schema::FlipTimes>(took);
+    if (times)
+      co_return decode(times->read());
+    left -= yield_pause;
+    if (!yielding() || times.error().code != errc::busy || canceled() || left.count() < 0)
+      co_return times.error();
+    (void)co_await rest(yield_pause);
+  }
 }
 
 script<result<void>> flip_machine::await_go() {

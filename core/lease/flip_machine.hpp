@@ -20,7 +20,14 @@ struct flip_request {
   /// `back` before the source is released (phase "settle"). Until then the source holds its
   /// clients' requests and can become primary again.
   bool held = false;
+  /// Above 0, a client's at the destination (the implicit flip): the source gives the lease away
+  /// only when its clients have asked for nothing so long. While they do, it is asked again for
+  /// `timeout`; then the flip ends with `busy`, and the source has served all the time.
+  std::chrono::milliseconds quiet{0};
 };
+
+/// Between two questions to a source whose clients still send requests.
+inline constexpr std::chrono::milliseconds yield_pause{20};
 
 /// How long a held flip listens. Without a `go` the source serves on; without a verdict the
 /// destination keeps the lease, for a guest may be running there.
@@ -33,6 +40,7 @@ inline constexpr std::chrono::milliseconds settle_span{120'000};
 ///   store PREPARE -> configure, prepare (all hosts of the seal) -> standby (destination)
 ///   -> takeover (one message: drain, promote, serve) -> store COMMIT -> release (source)
 ///
+/// A takeover that answers `busy` has drained and promoted nothing: the source would not yield.
 /// A failure before the takeover was sent leaves the source undisturbed. From then on the
 /// destination is asked: primary at that epoch means COMMIT; anything else means a flip forward to
 /// the source at the next epoch, or, without a source, no holder. Phases noted: prepare, takeover,
@@ -50,6 +58,7 @@ private:
   script<finish> drain_and_drop();
   script<finish> take(flip_intent intent);
   script<result<void>> await_go();
+  script<result<flip_times>> ask_takeover(flip_intent intent);
   script<finish> resolve(flip_intent intent, fault why);
   script<finish> commit_to(flip_intent intent, flip_times times);
   script<finish> forward_to(std::string host, std::optional<fault> why);
@@ -59,6 +68,7 @@ private:
   script<result<void>> ready_hosts(flip_intent intent, int attempts, bool leaving_out);
   script<result<std::map<std::string, fault>>> call_hosts(flip_intent intent, int attempts);
   script<result<void>> put_lease(lease_record next);
+  bool yielding() const { return request_.quiet.count() > 0; }
   std::optional<fault> objection() const;
   finish ended(std::optional<fault> why) const;
 

@@ -18,6 +18,10 @@ std::string move_key(std::uint64_t move) {
   return fmt::format("moves/{:016}", move);
 }
 
+std::string policy_key(std::uint64_t volume) {
+  return fmt::format("policies/{:016}", volume);
+}
+
 void encode(const host_address& x, schema::HostAddress::Builder out) {
   out.setName(x.name.c_str());
   out.setNbd(x.nbd.c_str());
@@ -86,10 +90,11 @@ void encode(const flip_times& x, schema::FlipTimes::Builder out) {
   out.setPromoteUs(x.promote_us);
   out.setServeUs(x.serve_us);
   out.setTotalUs(x.total_us);
+  out.setWaitedUs(x.waited_us);
 }
 
 flip_times decode(schema::FlipTimes::Reader in) {
-  return {in.getDrainUs(), in.getPromoteUs(), in.getServeUs(), in.getTotalUs()};
+  return {in.getDrainUs(), in.getPromoteUs(), in.getServeUs(), in.getTotalUs(), in.getWaitedUs()};
 }
 
 std::string to_value(const lease_record& x) {

@@ -55,7 +55,7 @@ struct move_record {
 
 /// Microseconds, measured by the destination's data plane (see FlipTimes).
 struct flip_times {
-  std::uint64_t drain_us = 0, promote_us = 0, serve_us = 0, total_us = 0;
+  std::uint64_t drain_us = 0, promote_us = 0, serve_us = 0, total_us = 0, waited_us = 0;
 };
 
 struct stored_move {
@@ -82,6 +82,7 @@ std::string lease_key(std::uint64_t volume);
 std::string placement_key(std::uint64_t volume);
 std::string volume_key(std::uint64_t volume);
 std::string move_key(std::uint64_t move);
+std::string policy_key(std::uint64_t volume);
 
 void encode(const host_address& x, schema::HostAddress::Builder out);
 host_address decode(schema::HostAddress::Reader in);

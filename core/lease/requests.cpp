@@ -31,12 +31,15 @@ void put_peers(const std::vector<host_address>& peers, Builder out) {
 } // namespace
 
 door::envelope configure(const volume_facts& facts, std::int64_t created_ms,
-                         std::chrono::milliseconds expect) {
+                         std::chrono::milliseconds expect, bool implicit) {
   return build<schema::PlaneConfigure>([&](auto out) {
     encode_shape(facts.shape(), out.initSpec());
     out.getSpec().setCreatedMs(created_ms);
     put_peers(facts.peers, out);
     out.setExpectMs(static_cast<std::uint32_t>(expect.count()));
+    out.setImplicit(implicit);
+    if (implicit)
+      out.setHolder(facts.lease.holder.c_str());
   });
 }
 
@@ -62,7 +65,8 @@ door::envelope standby(const volume_facts& facts, std::uint64_t epoch) {
 }
 
 door::envelope takeover(const volume_facts& facts, const flip_intent& intent,
-                        std::chrono::milliseconds timeout, bool forced) {
+                        std::chrono::milliseconds timeout, bool forced,
+                        std::chrono::milliseconds quiet) {
   return build<schema::PlaneTakeover>([&](auto out) {
     auto hosts = facts.placement.hosts_to_seal();
     out.setVolume(facts.shape().id);
@@ -74,6 +78,7 @@ door::envelope takeover(const volume_facts& facts, const flip_intent& intent,
       seal.set(i, hosts[i].c_str());
     out.setTimeoutMs(static_cast<std::uint32_t>(timeout.count()));
     out.setForced(forced);
+    out.setQuietMs(static_cast<std::uint32_t>(quiet.count()));
   });
 }
 

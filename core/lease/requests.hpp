@@ -16,13 +16,16 @@ namespace foreshift::lease {
 using extents_view = std::span<const std::uint32_t>;
 
 /// `expect`: so long clients may connect there although the volume is attached elsewhere.
+/// `implicit`: and their first write asks for the lease.
 door::envelope configure(const volume_facts& facts, std::int64_t created_ms = 0,
-                         std::chrono::milliseconds expect = std::chrono::milliseconds{0});
+                         std::chrono::milliseconds expect = std::chrono::milliseconds{0},
+                         bool implicit = false);
 door::envelope forget(std::uint64_t volume);
 door::envelope prepare(const flip_intent& intent, std::uint64_t volume);
 door::envelope standby(const volume_facts& facts, std::uint64_t epoch);
 door::envelope takeover(const volume_facts& facts, const flip_intent& intent,
-                        std::chrono::milliseconds timeout, bool forced);
+                        std::chrono::milliseconds timeout, bool forced,
+                        std::chrono::milliseconds quiet = std::chrono::milliseconds{0});
 door::envelope drain(std::uint64_t volume, std::uint64_t epoch);
 door::envelope release(std::uint64_t volume, std::uint64_t epoch);
 door::envelope plane_status(std::uint64_t volume);

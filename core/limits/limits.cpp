@@ -35,6 +35,11 @@ std::chrono::nanoseconds token_bucket::take(double amount, std::int64_t now_ns) 
   return std::chrono::nanoseconds{static_cast<std::int64_t>(std::ceil(wait_s * 1e9))};
 }
 
+bool token_bucket::full(std::int64_t now_ns) {
+  refill(now_ns);
+  return tokens_ >= burst_;
+}
+
 void token_bucket::refill(std::int64_t now_ns) {
   if (now_ns > last_ns_) {
     tokens_ = std::min(burst_, tokens_ + rate_ * (static_cast<double>(now_ns - last_ns_) / 1e9));

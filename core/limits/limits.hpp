@@ -22,6 +22,9 @@ public:
   /// into debt, so that a unit larger than the burst still passes. At most a day.
   std::chrono::nanoseconds take(double amount, std::int64_t now_ns);
 
+  /// Whether nothing is owed and as much is saved up as may be.
+  bool full(std::int64_t now_ns);
+
 private:
   void refill(std::int64_t now_ns);
 

@@ -28,22 +28,28 @@ gateway::gateway(gateway_options options, volume_shape shape, std::shared_ptr<vo
     : options_(std::move(options)), shape_(std::move(shape)), local_(std::move(local)),
       links_(std::move(links)), intents_(intents), log_(log), clock_(clock),
       homes_(home_table::make(shape_)), health_(options_.suspects, shape_.id),
-      view_(std::make_shared<route_view>()), gate_(clock) {}
+      view_(std::make_shared<route_view>()), gate_(clock),
+      early_(options_.suspects, shape_.id, clock) {}
 
 std::int64_t gateway::deadline(std::int64_t began_ns) const {
   return began_ns + ns(options_.hold);
 }
 
-/// A view that serves; waits while the lease changes hands.
-result<gateway::pin> gateway::enter(std::int64_t deadline_ns) {
+/// A view that serves; waits while the lease changes hands. `may_wish`: where the lease is not even
+/// on its way, it is wished for once, if clients are expected here.
+result<gateway::pin> gateway::enter(std::int64_t deadline_ns, bool may_wish) {
   for (;;) {
     auto view = view_.acquire();
     if (view->serving())
       return view;
-    if (!view->holding())
+    bool held = view->holding();
+    view.release();
+    if (!held) {
+      if (std::exchange(may_wish, false) && wish_granted(deadline_ns))
+        continue;
       return fault{errc::refused,
                    "volume '" + shape_.name + "' is not attached to host '" + options_.host + "'"};
-    view.release();
+    }
     if (!gate_.wait(deadline_ns, [this] { return !view_.acquire()->holding(); }))
       return fault{errc::timeout, "volume '" + shape_.name + "': the lease did not arrive in time"};
   }
@@ -74,19 +80,28 @@ gateway::attempt gateway::judge(std::uint64_t epoch, result<void> done, bool rep
 
 result<void> gateway::read(std::uint32_t vci, std::uint64_t offset, std::span<std::byte> out) {
   auto began = clock_.monotonic_ns();
+  client_activity::request counted{activity_, began};
   bool local = false;
+  auto done = read_here(deadline(began), offset, out, local);
+  if (!done && done.error().code == errc::refused && early_.primary()) {
+    auto there = at_primary(deadline(began), [&](peer_link& x) { return x.read(offset, out); });
+    done = there ? *there : read_here(deadline(began), offset, out, local);
+  }
+  return finish(access_op::read, vci, offset, out.size(), began, local, done);
+}
+
+result<void> gateway::read_here(std::int64_t deadline_ns, std::uint64_t offset,
+                                std::span<std::byte> out, bool& local) {
   result<void> done;
   {
-    auto view = enter(deadline(began));
-    if (view) {
-      auto to = io(**view);
-      local = to.reads_locally(offset, out.size());
-      done = to.confirm(offset, out.size(), clock_);
-      if (done)
-        done = to.read(offset, out);
-    } else {
-      return finish(access_op::read, vci, offset, out.size(), began, false, view.error());
-    }
+    auto view = enter(deadline_ns);
+    if (!view)
+      return view.error();
+    auto to = io(**view);
+    local = to.reads_locally(offset, out.size());
+    done = to.confirm(offset, out.size(), clock_);
+    if (done)
+      done = to.read(offset, out);
   }
   if (!done) {
     local = false;
@@ -95,8 +110,8 @@ result<void> gateway::read(std::uint32_t vci, std::uint64_t offset, std::span<st
   }
   // What was read of a write that not all replicas have yet may be lost with the one that has it.
   if (!done || unsettled(offset, out.size()))
-    done = run(deadline(began), [&] { return read_settled(deadline(began), offset, out); });
-  return finish(access_op::read, vci, offset, out.size(), began, local, done);
+    done = run(deadline_ns, [&] { return read_settled(deadline_ns, offset, out); });
+  return done;
 }
 
 bool gateway::unsettled(std::uint64_t offset, std::uint64_t length) const {
@@ -131,6 +146,7 @@ gateway::attempt gateway::read_settled(std::int64_t deadline_ns, std::uint64_t o
 result<void> gateway::write(std::uint32_t vci, std::uint64_t offset,
                             std::span<const std::byte> in) {
   auto began = clock_.monotonic_ns();
+  client_activity::request counted{activity_, began};
   bool local = false;
   auto done = change(deadline(began), offset, in.size(), in.data(), local);
   return finish(access_op::write, vci, offset, in.size(), began, local, done);
@@ -138,6 +154,7 @@ result<void> gateway::write(std::uint32_t vci, std::uint64_t offset,
 
 result<void> gateway::zero(std::uint32_t vci, std::uint64_t offset, std::uint64_t length) {
   auto began = clock_.monotonic_ns();
+  client_activity::request counted{activity_, began};
   bool local = false;
   auto done = change(deadline(began), offset, length, nullptr, local);
   return finish(access_op::zero, vci, offset, length, began, local, done);
@@ -152,7 +169,7 @@ result<void> gateway::change(std::int64_t deadline_ns, std::uint64_t offset, std
   auto once = [&]() -> attempt {
     for (;;) {
       if (!lock) {
-        if (auto open = enter(deadline_ns); !open)
+        if (auto open = enter(deadline_ns, true); !open)
           return {open.error()};
         lock.emplace(writes_.acquire(offset, length));
       }
@@ -210,11 +227,9 @@ void gateway::note(const replica_io::mending& notes) {
   }
 }
 
-result<void> gateway::flush() {
-  auto began = clock_.monotonic_ns();
-  auto until = deadline(began);
-  auto done = run(until, [&]() -> attempt {
-    auto view = enter(until);
+result<void> gateway::flush_here(std::int64_t deadline_ns) {
+  return run(deadline_ns, [&]() -> attempt {
+    auto view = enter(deadline_ns);
     if (!view)
       return {view.error()};
     auto epoch = (*view)->epoch;
@@ -222,6 +237,17 @@ result<void> gateway::flush() {
     view->release();
     return judge(epoch, std::move(flushed), shape_.replicas > 1);
   });
+}
+
+result<void> gateway::flush() {
+  auto began = clock_.monotonic_ns();
+  client_activity::request counted{activity_, began};
+  auto done = flush_here(deadline(began));
+  if (!done && done.error().code == errc::refused && early_.primary()) {
+    auto there =
+        at_primary(deadline(began), [](peer_link& x) { return x.start_flush()->finish(); });
+    done = there ? *there : flush_here(deadline(began));
+  }
   counters_.flushes.fetch_add(1, std::memory_order_relaxed);
   if (!done) {
     counters_.errors.fetch_add(1, std::memory_order_relaxed);
@@ -240,6 +266,8 @@ result<void> gateway::finish(access_op op, std::uint32_t vci, std::uint64_t offs
   if (op == access_op::read) {
     counters_.note_read(length, took);
     (local ? reads_local_ : reads_remote_).fetch_add(1, std::memory_order_relaxed);
+    if (!local)
+      misses_.note(static_cast<std::uint32_t>(offset / shape_.extent_bytes), began_ns + took);
   } else {
     counters_.note_write(op == access_op::write ? length : 0, took);
   }

@@ -4,9 +4,11 @@
 #include "core/base/clock.hpp"
 #include "core/extent/extent_store.hpp"
 #include "core/volume/access_ring.hpp"
+#include "core/volume/early_clients.hpp"
 #include "core/volume/hold_gate.hpp"
 #include "core/volume/io_counters.hpp"
 #include "core/volume/lost_blocks.hpp"
+#include "core/volume/miss_list.hpp"
 #include "core/volume/range_lock.hpp"
 #include "core/volume/replica_io.hpp"
 #include "core/volume/route_view.hpp"
@@ -64,6 +66,11 @@ public:
   result<void> zero(std::uint32_t vci, std::uint64_t offset, std::uint64_t length);
   result<void> flush();
 
+  /// A read, and a flush, for clients of an announced destination, carried out here by the primary:
+  /// like any other, but neither noted nor counted as activity of this host's clients.
+  result<void> look(std::uint64_t offset, std::span<std::byte> out);
+  result<void> flush_for_others();
+
   // -- control
   // --------------------------------------------------------------------------------------
 
@@ -100,7 +107,21 @@ public:
   /// `refused` unless primary or draining at `epoch`.
   result<void> drain(std::uint64_t epoch);
 
-  /// The same if that needs no waiting at all; else false, and `drain` has to finish it.
+  /// The same, but only if clients have nothing in flight and have asked for nothing for `quiet`;
+  /// else `busy`, and this host serves on as if it had not been asked.
+  result<void> yield(std::uint64_t epoch, std::chrono::milliseconds quiet);
+
+  /// Until `until_ns` this is an announced destination of a volume that opted in to the implicit
+  /// flip: `holder` reads for clients here, and their first write wishes for the lease. An empty
+  /// holder: nobody reads. See early_clients.
+  void expect_clients(std::int64_t until_ns, const std::string& holder,
+                      const peer_addresses& peers);
+  void expect_no_clients() { early_.expect(0, nullptr); }
+
+  /// Of the last `serve`: how long a client's write had waited for the lease, microseconds.
+  std::uint64_t waited_us() const { return waited_us_.load(); }
+
+  /// `drain` if that needs no waiting at all; else false, and `drain` has to finish it.
   bool drain_if_idle(std::uint64_t epoch);
 
   /// Requests fail from now on; nothing is waited for. A later epoch than `epoch` stays.
@@ -145,6 +166,8 @@ public:
   std::uint64_t reads_local() const { return reads_local_.load(std::memory_order_relaxed); }
   std::uint64_t reads_remote() const { return reads_remote_.load(std::memory_order_relaxed); }
   std::uint32_t held() const { return gate_.waiting(); }
+  /// Extents that clients read from other hosts of late, the latest first.
+  std::vector<std::uint32_t> missed() const { return misses_.recent(clock_.monotonic_ns()); }
 
   /// Held requests look at the clock again.
   void recheck_held() { gate_.wake(); }
@@ -158,7 +181,13 @@ private:
     bool again = false;
   };
 
-  result<pin> enter(std::int64_t deadline_ns);
+  result<pin> enter(std::int64_t deadline_ns, bool may_wish = false);
+  bool wish_granted(std::int64_t deadline_ns);
+  std::optional<result<void>> at_primary(std::int64_t deadline_ns,
+                                         const std::function<result<void>(peer_link&)>& ask);
+  result<void> read_here(std::int64_t deadline_ns, std::uint64_t offset, std::span<std::byte> out,
+                         bool& local);
+  result<void> flush_here(std::int64_t deadline_ns);
   result<void> run(std::int64_t deadline_ns, const std::function<attempt()>& once);
   attempt judge(std::uint64_t epoch, result<void> done, bool replicated);
   attempt read_settled(std::int64_t deadline_ns, std::uint64_t offset, std::span<std::byte> out);
@@ -177,7 +206,10 @@ private:
   result<void> repair_noted(const route_view& view);
 
   std::uint64_t install(route_view next);
-  struct draining;
+  struct draining {
+    std::shared_ptr<const route_view> view;
+    std::uint64_t generation;
+  };
   std::optional<draining> begin_drain(std::uint64_t epoch);
   result<void> wait_older(std::uint64_t generation);
   replica_io io(const route_view& view) const { return {view, local_.get(), health_}; }
@@ -199,6 +231,9 @@ private:
   view_cell<route_view> view_;
   range_lock writes_;
   hold_gate gate_;
+  client_activity activity_;
+  early_clients early_;
+  std::atomic<std::uint64_t> waited_us_{0};
 
   mutable std::mutex control_; ///< Guards everything below and the order of installs.
   std::shared_ptr<const route_view> standby_; ///< Waits beside a primary of an older epoch.
@@ -216,6 +251,7 @@ private:
   io_counters counters_;
   std::atomic<std::uint64_t> reads_local_{0};
   std::atomic<std::uint64_t> reads_remote_{0};
+  miss_list misses_;
 };
 
 /// Ranges of extents, adjacent ones joined.

@@ -142,6 +142,7 @@ void gateway::serve(std::uint64_t epoch, std::int64_t sealed_ns) {
   next.state = LeaseState::PRIMARY;
   next.note_heard(sealed_ns);
   standby_.reset();
+  waited_us_.store(early_.arrived());
   install(std::move(next));
   intents_.clear_left(shape_.id); // since then the replicas were made equal
 }
@@ -164,11 +165,6 @@ bool gateway::resume(LeaseState state, std::uint64_t epoch, const placement_map&
   install(std::move(next));
   return held;
 }
-
-struct gateway::draining {
-  std::shared_ptr<const route_view> view;
-  std::uint64_t generation;
-};
 
 std::optional<gateway::draining> gateway::begin_drain(std::uint64_t epoch) {
   std::lock_guard lock{control_};

@@ -103,7 +103,8 @@ private:
         return session_handle{std::move(h), number};
       }
     }
-    auto h = nbd_open(target_.address, peer_export_name(target_, number), options_);
+    auto name = target_.look ? look_export_name(target_.volume) : peer_export_name(target_, number);
+    auto h = nbd_open(target_.address, name, options_);
     if (!h)
       return h.error();
     return session_handle{*std::move(h), number};
@@ -217,6 +218,10 @@ std::unique_ptr<pending_io> nbd_link::start(command x) {
 std::string peer_export_name(const link_target& target, std::uint64_t session) {
   return "peer:" + std::to_string(target.volume) + ":" + std::to_string(target.epoch) + ":"
          + target.holder + ":" + std::to_string(target.move) + ":" + std::to_string(session);
+}
+
+std::string look_export_name(std::uint64_t volume) {
+  return "look:" + std::to_string(volume);
 }
 
 std::string copy_export_name(std::uint64_t volume) {

@@ -22,6 +22,9 @@ struct nbd_link_options {
 /// Export name of a peer session: "peer:VOLUME:EPOCH:HOLDER:MOVE:SESSION".
 std::string peer_export_name(const link_target& target, std::uint64_t session);
 
+/// Export name of reads and flushes that the volume's primary carries out: "look:VOLUME".
+std::string look_export_name(std::uint64_t volume);
+
 /// Export name for copying a volume's extents: "copy:VOLUME".
 std::string copy_export_name(std::uint64_t volume);
 

@@ -48,6 +48,7 @@ struct link_target {
   std::uint64_t epoch = 0;
   std::string holder;
   std::uint64_t move = 0;
+  bool look = false; ///< Reads and flushes of the volume by its primary; the rest says nothing.
 
   friend auto operator<=>(const link_target&, const link_target&) = default;
 };

@@ -126,6 +126,10 @@ public:
   /// Parses "peer:VOLUME:EPOCH:HOLDER:MOVE" and "copy:VOLUME"; `invalid`, `not_found`.
   result<peer_session> open_peer(std::string_view export_name);
 
+  /// The gateway that reads for clients of an announced destination: "look:VOLUME"; `invalid`,
+  /// `not_found`.
+  result<std::shared_ptr<gateway>> open_look(std::string_view export_name);
+
   struct client_row {
     std::uint64_t volume;
     std::int64_t pid;

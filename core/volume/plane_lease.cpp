@@ -149,6 +149,7 @@ result<void> plane_service::drain_source(plane_volume& volume, schema::PlaneTake
   auto request = packet<schema::PlaneDrain>::make([&](auto out) {
     out.setVolume(volume.shape.id);
     out.setEpoch(in.getSourceEpoch());
+    out.setQuietMs(in.getQuietMs());
   });
   // By force: a source that does not answer soon is taken for dead; its writes are fenced next.
   auto patience = timeout_of(in);
@@ -226,6 +227,7 @@ plane_service::takeover(schema::PlaneTakeover::Reader in) {
     out.setPromoteUs(us(drained, promoted));
     out.setServeUs(us(promoted, served));
     out.setTotalUs(us(began, served));
+    out.setWaitedUs(gate.waited_us());
   });
   // After serving, before answering: should the process die in between, it comes back as a standby
   // that every host has promoted, and the takeover is simply repeated.
@@ -247,7 +249,10 @@ plane_service::acknowledged plane_service::drain(schema::PlaneDrain::Reader in) 
     return found.error();
   auto& volume = **found;
   std::lock_guard control{volume.control};
-  if (auto done = volume.gate->drain(in.getEpoch()); !done)
+  auto& gate = *volume.gate;
+  auto quiet = std::chrono::milliseconds{in.getQuietMs()};
+  auto done = quiet.count() > 0 ? gate.yield(in.getEpoch(), quiet) : gate.drain(in.getEpoch());
+  if (!done)
     return done.error();
   if (auto noted = note_draining(volume, in.getEpoch()); !noted)
     return noted.error();
@@ -257,7 +262,7 @@ plane_service::acknowledged plane_service::drain(schema::PlaneDrain::Reader in) 
 /// A flip of an idle volume waits for this answer: it saves two changes of threads.
 bool plane_service::drained_at_once(const door::envelope& request) {
   auto in = packet<schema::PlaneDrain>::admit(request.payload);
-  if (!in)
+  if (!in || in->read().getQuietMs() > 0)
     return false;
   auto found = plane_.find(in->read().getVolume());
   if (!found)

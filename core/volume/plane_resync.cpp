@@ -94,6 +94,7 @@ bool plane_service::suspects_wait(const door::envelope& request, door::answer& r
         list[i].setSinceMs(x.since_ms);
         list[i].setReason(to_string(x.reason).c_str());
       }
+      out.setWishes(kj::arrayPtr(found.wishes.data(), found.wishes.size()));
     })));
   };
   plane_.suspects().wait(in->read().getSerial(), timeout, std::move(tell));

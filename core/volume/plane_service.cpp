@@ -116,10 +116,20 @@ plane_service::acknowledged plane_service::configure(schema::PlaneConfigure::Rea
   if (auto made = plane_.configure(in.getSpec()); !made)
     return made.error();
   if (in.getExpectMs() > 0)
-    if (auto volume = plane_.find(in.getSpec().getId()))
-      (*volume)->expected_until_ns =
-          plane_.clock().monotonic_ns() + std::int64_t{in.getExpectMs()} * 1'000'000;
+    expect(in);
   return packet<schema::Done>{};
+}
+
+void plane_service::expect(schema::PlaneConfigure::Reader in) {
+  auto volume = plane_.find(in.getSpec().getId());
+  if (!volume)
+    return;
+  auto until = plane_.clock().monotonic_ns() + std::int64_t{in.getExpectMs()} * 1'000'000;
+  (*volume)->expected_until_ns = until;
+  if (in.getImplicit())
+    (*volume)->gate->expect_clients(until, in.getHolder().cStr(), plane_.nbd_addresses());
+  else
+    (*volume)->gate->expect_no_clients();
 }
 
 plane_service::acknowledged plane_service::forget(schema::PlaneForget::Reader in) {

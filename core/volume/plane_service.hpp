@@ -56,6 +56,7 @@ private:
   answered<schema::Pong> ping(schema::Ping::Reader in);
   acknowledged configure(schema::PlaneConfigure::Reader in);
   acknowledged forget(schema::PlaneForget::Reader in);
+  void expect(schema::PlaneConfigure::Reader in);
 
   // plane_lease.cpp
   acknowledged prepare(schema::PlanePrepare::Reader in);

@@ -129,6 +129,18 @@ result<peer_session> plane::open_peer(std::string_view export_name) {
   return out;
 }
 
+result<std::shared_ptr<gateway>> plane::open_look(std::string_view export_name) {
+  auto parts = split(export_name);
+  auto id = parts.size() == 2 && parts[0] == "look" ? number(parts[1]) : std::nullopt;
+  if (!id)
+    return fault{errc::invalid,
+                 "export '" + std::string{export_name.substr(0, 80)} + "' is not look:VOLUME"};
+  auto volume = find(*id);
+  if (!volume)
+    return volume.error();
+  return (*volume)->gate;
+}
+
 std::vector<plane::client_row> plane::clients() const {
   std::lock_guard lock{mutex_};
   std::vector<client_row> out;

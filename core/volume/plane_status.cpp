@@ -34,6 +34,10 @@ void fill_volume(const plane_volume& volume, schema::PlaneVolume::Builder out) {
   gate.counters().fill(out.initIo());
   out.setReadsLocal(gate.reads_local());
   out.setReadsRemote(gate.reads_remote());
+  if (view->state == LeaseState::PRIMARY) {
+    auto missed = gate.missed();
+    out.setMissed(kj::arrayPtr(missed.data(), missed.size()));
+  }
   out.setCorrupt(extents.corrupt_blocks());
   out.setRequestsHeld(gate.held());
   auto moves = extents.moves_staged();

@@ -9,9 +9,11 @@ suspect_board::suspect_board(const clock_source& clock)
     : clock_(clock), serial_(static_cast<std::uint64_t>(clock.wall_ms())) {}
 
 suspect_board::report suspect_board::snapshot() const {
-  report out{serial_, {}};
+  report out{serial_, {}, {}};
   for (const auto& [key, entry] : suspects_)
     out.suspects.push_back(entry);
+  for (const auto& [volume, count] : wishes_)
+    out.wishes.push_back(volume);
   return out;
 }
 
@@ -49,6 +51,20 @@ void suspect_board::note(std::uint64_t volume, std::uint64_t epoch, const std::s
 
 void suspect_board::clear(std::uint64_t volume, const std::string& host) {
   change([&] { return suspects_.erase({volume, host}) != 0; });
+}
+
+void suspect_board::wish(std::uint64_t volume) {
+  change([&] { return ++wishes_[volume] == 1; });
+}
+
+void suspect_board::unwish(std::uint64_t volume) {
+  change([&] {
+    auto at = wishes_.find(volume);
+    if (at == wishes_.end() || --at->second > 0)
+      return false;
+    wishes_.erase(at);
+    return true;
+  });
 }
 
 suspect_board::report suspect_board::now() const {

@@ -27,13 +27,14 @@ struct suspect {
   friend bool operator==(const suspect&, const suspect&) = default;
 };
 
-/// The replicas that all gateways of one host wait for, and those who want to hear of them. Any
+/// What all gateways of one host wait for (replicas, leases), and those who want to hear of it. Any
 /// thread; answers are called without a lock held.
 class suspect_board {
 public:
   struct report {
     std::uint64_t serial = 0; ///< Another one at every change, also after a restart.
     std::vector<suspect> suspects;
+    std::vector<std::uint64_t> wishes; ///< Volumes whose lease is wished for here.
   };
   using answer = std::function<void(const report&)>;
 
@@ -42,6 +43,10 @@ public:
   /// The first reason stays until the replica answers.
   void note(std::uint64_t volume, std::uint64_t epoch, const std::string& host, const fault& why);
   void clear(std::uint64_t volume, const std::string& host);
+
+  /// Somebody waits for the lease of the volume, or one of them does no more.
+  void wish(std::uint64_t volume);
+  void unwish(std::uint64_t volume);
 
   report now() const;
   std::vector<std::string> of(std::uint64_t volume) const;
@@ -68,6 +73,7 @@ private:
   mutable std::mutex mutex_;
   std::uint64_t serial_;
   std::map<std::pair<std::uint64_t, std::string>, suspect> suspects_;
+  std::map<std::uint64_t, std::uint32_t> wishes_; ///< How many wait, by volume.
   std::vector<waiter> waiters_;
 };
 

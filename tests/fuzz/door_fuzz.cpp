@@ -55,7 +55,8 @@ const std::vector<verb>& verbs() {
            PlaneRepair, PlaneReopen, StatusGet, HostList, HostShow, HostOkToStop, HostDrain,
            HostUndrain, HostRemove, VolumeCreate, VolumeList, VolumeShow, VolumeDelete,
            VolumeAttach, VolumeDetach, AffinityGet, HotGet, PlanGet, MigrateStart, FlipStart,
-           TaskList, TaskShow, TaskCancel, EventsGet, ScrubStart, CellExamine>();
+           TaskList, TaskShow, TaskCancel, EventsGet, ScrubStart, CellExamine, LeaseWanted,
+           VolumeSet>();
   return all;
 }
 

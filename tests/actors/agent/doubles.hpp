@@ -32,9 +32,11 @@ struct plane_script {
   std::vector<caf::typed_response_promise<packet<schema::PlaneSuspects>>> waiting;
 
   /// The data plane's suspects are these; whoever waits hears of it with the next Ping.
-  void suspect(std::uint64_t serial, const std::vector<std::string>& hosts) {
+  void suspect(std::uint64_t serial, const std::vector<std::string>& hosts,
+               const std::vector<std::uint64_t>& wishes = {}) {
     suspects = packet<schema::PlaneSuspects>::make([&](auto root) {
       root.setSerial(serial);
+      root.setWishes(kj::arrayPtr(wishes.data(), wishes.size()));
       auto list = root.initSuspects(static_cast<unsigned>(hosts.size()));
       for (unsigned i = 0; i < hosts.size(); ++i)
         list[i].setHost(hosts[i].c_str());
@@ -109,6 +111,8 @@ struct uplink_script {
   std::vector<packet<schema::HostReport>> reports;
   std::vector<packet<schema::ForecastReport>> forecasts;
   std::vector<packet<schema::ReplicasSuspected>> suspected;
+  std::vector<packet<schema::LeaseWanted>> wanted_leases;
+  std::vector<packet<schema::GuestExpected>> expected;
 };
 
 class fake_uplink_state {
@@ -128,6 +132,11 @@ public:
         [](const packet<schema::AgentStatusGet>&) { return packet<schema::AgentStatus>{}; },
         [this](const packet<schema::ForecastReport>& x) { script_->forecasts.push_back(x); },
         [this](const packet<schema::ReplicasSuspected>& x) { script_->suspected.push_back(x); },
+        [this](const packet<schema::LeaseWanted>& x) { script_->wanted_leases.push_back(x); },
+        [this](const packet<schema::GuestExpected>& x) {
+          script_->expected.push_back(x);
+          return packet<schema::Done>{};
+        },
         [](tick_alarm) {},
     };
   }

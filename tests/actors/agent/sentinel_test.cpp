@@ -84,3 +84,22 @@ TEST_CASE("sentinel: a data plane that is down has no suspects, and is asked aga
   x.pass(1s, 100ms);
   CHECK(x.uplink_does->suspected.size() > told);
 }
+
+TEST_CASE("sentinel: a lease that is wished for is reported at once, and again while it is") {
+  sentinel_fixture x;
+  x.plane_does->suspect(2, {}, {7});
+  x.self->send(x.plane, packet<schema::Ping>{});
+  x.settle();
+  auto& told = x.uplink_does->wanted_leases;
+  REQUIRE(told.size() == 1);
+  CHECK(std::string{told[0].read().getHost().cStr()} == "host-a");
+  REQUIRE(told[0].read().getVolumes().size() == 1);
+  CHECK(told[0].read().getVolumes()[0] == 7);
+  CHECK(x.uplink_does->suspected.empty());
+  x.pass(2s, 100ms);
+  CHECK(told.size() == 3);
+  x.news(3, {"host-b"}); // granted; and a suspect instead
+  x.pass(2s, 100ms);
+  CHECK(told.size() == 3);
+  CHECK(x.uplink_does->suspected.size() == 3);
+}

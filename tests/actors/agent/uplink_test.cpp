@@ -18,6 +18,7 @@ struct coordinator_script {
   std::vector<packet<schema::HostReport>> reports;
   int forecasts = 0;
   int suspected = 0;
+  int wanted = 0;
 };
 
 class fake_coordinator_state {
@@ -49,6 +50,11 @@ public:
           ++script_->forecasts;
           return packet<schema::Done>::make([](auto) {});
         },
+        [this](const packet<schema::LeaseWanted>&) -> caf::result<packet<schema::Done>> {
+          ++script_->wanted;
+          return packet<schema::Done>{};
+        },
+        [](const packet<schema::GuestExpected>&) { return packet<schema::Done>{}; },
         [this](const packet<schema::ReplicasSuspected>&) -> caf::result<packet<schema::Done>> {
           ++script_->suspected;
           return packet<schema::Done>::make([](auto) {});
@@ -173,11 +179,15 @@ TEST_CASE_FIXTURE(uplink_fixture, "forecasts reach a coordinator only while ther
 TEST_CASE_FIXTURE(uplink_fixture,
                   "suspected replicas reach a coordinator only while there is one") {
   self->send(uut, packet<schema::ReplicasSuspected>{});
+  self->send(uut, packet<schema::LeaseWanted>{});
   pass(200ms, 100ms);
   CHECK(first->suspected == 0);
+  CHECK(first->wanted == 0);
   measure();
   pass(1s, 100ms);
   self->send(uut, packet<schema::ReplicasSuspected>{});
+  self->send(uut, packet<schema::LeaseWanted>{});
   settle();
   CHECK(first->suspected == 1);
+  CHECK(first->wanted == 1);
 }

@@ -176,3 +176,31 @@ TEST_CASE("stopping a host is not ok while clients or last replicas are there") 
   CHECK_FALSE(last.read().getOk());
   CHECK(last.read().getEffects()[0].getBlocked() > 0);
 }
+
+TEST_CASE(
+    "a drain announces its volumes to the new host, and takes that back when it is canceled") {
+  drained_cell cell;
+  auto listed = [&] {
+    return cell.world
+        .ask<packet<schema::Intents>>(cell.x.herald,
+                                      packet<schema::AnnounceList>::make([](auto) {}))
+        .read()
+        .getIntents()
+        .size();
+  };
+  auto started = cell.drain("a", "c");
+  REQUIRE(started);
+  cell.world.settle();
+  CHECK(listed() == 1);
+  cell.world.ask<packet<schema::Task>>(
+      cell.x.conductor,
+      packet<schema::TaskCancel>::make([&](auto out) { out.setId(started->read().getId()); }));
+  CHECK(cell.to_end(started).read().getState() == schema::TaskState::CANCELED);
+  CHECK(listed() == 0);
+  cell.world.ask<packet<schema::Done>>(
+      cell.x.conductor, packet<schema::HostUndrain>::make([](auto out) { out.setName("a"); }));
+  CHECK(cell.to_end(cell.drain("a", "c")).read().getState() == schema::TaskState::DONE);
+  CHECK(listed() == 0); // fulfilled
+  CHECK(cell.facts().lease.holder == "c");
+  cell.check_clean();
+}

@@ -8,8 +8,8 @@ namespace {
 
 struct announced_cell : test_cell {
   announced_cell() {
-    hosts.on_configure = [this](const std::string& host, std::uint32_t expect_ms) {
-      if (expect_ms > 0)
+    hosts.on_configure = [this](const std::string& host, schema::PlaneConfigure::Reader in) {
+      if (in.getExpectMs() > 0)
         expecting[host] = clock.monotonic_ns();
     };
     create();
@@ -94,6 +94,7 @@ TEST_CASE("what an announced volume will need walks there, and stays") {
   announced_cell cell;
   cell.stop();
   cell.rules.hold = 0ms;
+  cell.rules.follow = follow_rule::EXPECTED;
   cell.start();
   for (auto host : {"a", "b", "c"})
     cell.hello(host);

@@ -193,6 +193,7 @@ TEST_CASE("nothing moves for affinity while a volume is degraded") {
   without_b cell;
   cell.stop();
   cell.rules.hold = 0ms;
+  cell.rules.follow = follow_rule::EXPECTED;
   cell.start();
   for (auto name : {"a", "c"})
     cell.hello(name);

@@ -133,6 +133,7 @@ TEST_CASE("the background brings hot extents to the holder and retires the surpl
   test_cell cell;
   cell.stop();
   cell.rules.hold = 0ms;
+  cell.rules.follow = follow_rule::EXPECTED;
   cell.start();
   for (auto host : {"a", "b", "c"})
     cell.hello(host);

@@ -52,6 +52,7 @@ public:
           hosts.at(name).replicas.insert(e);
     slog::set_level(slog::level::off);
     rules.hold = 3600s; // the background stays out of it unless a test says so
+    rules.follow = follow_rule::NONE;
     start();
     for (auto name : {"a", "b", "c"})
       hello(name);
@@ -121,27 +122,28 @@ public:
   /// What the host's agent would report now.
   void report(const std::string& host) {
     auto& now = hosts.at(host);
-    world.ask<packet<schema::Done>>(x.membership, packet<schema::HostReport>::make([&](auto out) {
-                                      out.setHost(host.c_str());
-                                      auto disk = out.initNbsr().initDisk();
-                                      disk.setTotalBytes(1u << 30);
-                                      auto used = now.replicas.size() * shape().extent_bytes;
-                                      disk.setFreeBytes(free_bytes > used ? free_bytes - used : 0);
-                                      auto plane = out.initPlane();
-                                      plane.setPid(1);
-                                      plane.setDisk(disk);
-                                      if (now.forgotten)
-                                        return;
-                                      auto row = plane.initVolumes(1)[0];
-                                      row.setId(1);
-                                      row.setState(now.state);
-                                      row.setEpoch(now.epoch);
-                                      auto moves =
-                                          row.initMoves(static_cast<unsigned>(now.staged.size()));
-                                      unsigned i = 0;
-                                      for (auto& [move, extents] : now.staged)
-                                        moves.set(i++, move);
-                                    }));
+    world.ask<packet<schema::Done>>(
+        x.membership, packet<schema::HostReport>::make([&](auto out) {
+          out.setHost(host.c_str());
+          auto disk = out.initNbsr().initDisk();
+          disk.setTotalBytes(1u << 30);
+          auto used = now.replicas.size() * shape().extent_bytes;
+          disk.setFreeBytes(free_bytes > used ? free_bytes - used : 0);
+          auto plane = out.initPlane();
+          plane.setPid(1);
+          plane.setDisk(disk);
+          if (now.forgotten)
+            return;
+          auto row = plane.initVolumes(1)[0];
+          row.setId(1);
+          row.setState(now.state);
+          row.setEpoch(now.epoch);
+          row.setMissed(kj::arrayPtr(now.missed.data(), now.missed.size()));
+          auto moves = row.initMoves(static_cast<unsigned>(now.staged.size()));
+          unsigned i = 0;
+          for (auto& [move, extents] : now.staged)
+            moves.set(i++, move);
+        }));
   }
 
   void report_all() {

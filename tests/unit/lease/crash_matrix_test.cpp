@@ -44,6 +44,11 @@ void source_dead(fake_cell& cell) {
   cell.hosts.at("a").state = schema::LeaseState::NONE;
 }
 
+void at_a_and_busy(fake_cell& cell) {
+  at_a(cell);
+  cell.hosts.at("a").busy_answers = 2;
+}
+
 void write_all(fake_cell& cell, int value) {
   for (std::uint32_t e = 0; e < cell.shape.extents(); ++e)
     (void)cell.hosts.write(e, value);
@@ -120,6 +125,11 @@ const std::vector<operation>& operations() {
       {"attach", nothing, [](auto& c) { return c.flip("a"); }, attach},
       {"flip", at_a, [](auto& c) { return c.flip("c"); }, change},
       {"forced flip", source_dead, [](auto& c) { return c.flip("c", true); }, change},
+      {"implicit flip",
+       at_a_and_busy,
+       [](auto& c) { return c.implicit_flip("c"); },
+       {"read", "store lease", "PlaneConfigure", "PlanePrepare", "PlaneStandby", "PlaneTakeover",
+        "pause", "PlaneTakeover", "pause", "PlaneTakeover", "store lease", "PlaneRelease"}},
       {"detach",
        at_a,
        [](auto& c) { return c.flip(""); },

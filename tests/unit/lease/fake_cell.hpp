@@ -175,6 +175,17 @@ public:
     return drive(uut);
   }
 
+  /// As a client's write at `to` asks for it.
+  std::optional<lease::finish> implicit_flip(std::string to) {
+    lease::flip_request request;
+    request.task = ++task;
+    request.volume = shape.id;
+    request.to = std::move(to);
+    request.quiet = std::chrono::milliseconds{20};
+    lease::flip_machine uut{request};
+    return drive(uut);
+  }
+
   std::optional<lease::finish> move(std::string from, std::string to,
                                     std::vector<std::uint32_t> extents) {
     lease::move_request request;

@@ -11,6 +11,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <vector>
 
 namespace foreshift::test {
 
@@ -40,7 +41,9 @@ struct fake_host {
   std::string failed;                                     ///< Why its replica answers nothing.
   std::uint64_t doubt = 0;                                ///< It restarted with its machine.
   std::int64_t wall_ms = 0;                               ///< Its clock, when it is examined.
-  std::string deaf_to;                                    ///< A host whose ports it cannot reach.
+  std::vector<std::uint32_t> missed;                      ///< What its clients read from elsewhere.
+  int busy_answers = 0; ///< So often it will not yield the lease to an implicit flip.
+  std::string deaf_to;  ///< A host whose ports it cannot reach.
 };
 
 /// PlaneForget.

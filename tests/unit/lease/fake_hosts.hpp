@@ -27,8 +27,9 @@ public:
   explicit fake_hosts(volume_shape shape) : shape_(std::move(shape)) {}
 
   fake_host& at(const std::string& name) { return hosts_[name]; }
-  std::function<void(const std::string& host, std::uint32_t expect_ms)> on_configure;
+  std::function<void(const std::string& host, schema::PlaneConfigure::Reader)> on_configure;
   std::function<void(const std::string& host, const door::envelope&)> on_request; ///< Before it.
+  std::function<void(const std::vector<std::uint32_t>& extents)> on_pull;
   std::map<std::string, fake_host>& all() { return hosts_; }
 
   result<door::envelope> deliver(const std::string& name, const door::envelope& request) {
@@ -49,7 +50,7 @@ public:
     on.operator()<schema::PlaneConfigure>([&](auto x) {
       host.forgotten = false;
       if (on_configure)
-        on_configure(name, x.getExpectMs());
+        on_configure(name, x);
       return std::optional<fault>{};
     });
     on.operator()<schema::PlaneForget>([&](auto) { return forget_all(host); });
@@ -201,6 +202,10 @@ private:
       std::string source = x.getSource().cStr();
       if (!source.empty()) {
         auto& from = hosts_.at(source);
+        if (x.getQuietMs() > 0 && from.up && from.busy_answers > 0) {
+          --from.busy_answers;
+          return fault{errc::busy, "its clients still send requests"};
+        }
         auto drained = from.up ? drain(from, x.getSourceEpoch())
                                : verdict{fault{errc::unreachable, "source is down"}};
         if (drained && !x.getForced())
@@ -315,6 +320,11 @@ private:
     if (!host.staged.contains(x.getMove()) || host.broken.contains(x.getMove()))
       return fault{errc::precondition, "not staged, or before a restart"};
     host.pulled[x.getMove()] = true;
+    std::vector<std::uint32_t> pulled_now;
+    for (auto extent : x.getExtents())
+      pulled_now.push_back(extent);
+    if (on_pull)
+      on_pull(pulled_now);
     auto& source = hosts_.at(x.getSource().getName().cStr());
     if (!source.up)
       return fault{errc::unreachable, "the source is down"};
