@@ -152,10 +152,10 @@ packet<schema::Intents> herald_state::listed(std::optional<std::uint64_t> volume
 caf::result<ack> herald_state::expect_guest(const packet<schema::GuestExpected>& x) {
   std::string host = x.read().getHost().cStr();
   std::vector<place> fresh;
-  for (auto name : x.read().getVolumes()) {
-    auto at = names_.find(name.cStr());
+  for (auto asked : x.read().getVolumes()) {
+    auto at = names_.find(asked.cStr());
     if (at == names_.end())
-      return to_caf(fault{errc::not_found, fmt::format("no volume named '{}'", name.cStr())});
+      return to_caf(fault{errc::not_found, fmt::format("no volume named '{}'", asked.cStr())});
     auto& volume = volumes_.at(at->second);
     place which{volume->id(), host};
     if (volume->facts.lease.holder != host)
