@@ -49,6 +49,8 @@ private:
   void follow_intents(const std::vector<host_view>& hosts,
                       std::map<std::uint64_t, proposal>& all) const;
   std::vector<target> ranked(const volume_entry& volume, const std::vector<host_view>& hosts) const;
+  void release_speculative(const volume_entry& volume, const std::vector<std::string>& likely,
+                           proposal& out);
   void speculate(const volume_entry& volume, const std::vector<host_view>& hosts, proposal& out);
   visit_counts visits_of(std::uint64_t volume) const;
   void changed(const volume_ptr& now);

@@ -35,8 +35,31 @@ visit_counts board_state::visits_of(std::uint64_t volume) const {
   return at == visits_->end() ? visit_counts{} : at->second;
 }
 
-/// What the likeliest targets hold stays while it is hot; the rest of the budget is copied there
-/// when nothing else is to be done for the volume.
+/// Copies in case stay at the likeliest targets while they are hot, and go otherwise: they, and not
+/// the replicas that they are beside.
+void board_state::release_speculative(const volume_entry& volume,
+                                      const std::vector<std::string>& likely, proposal& out) {
+  roaring::Roaring hot;
+  for (auto& heat : expected_of(volume.id())->extents)
+    if (accesses_of(heat) >= rules_.background_gain_min)
+      hot.add(heat.extent);
+  auto& map = volume.facts.placement;
+  for (auto& [host, held] : speculation_.held(volume.id())) {
+    for (auto& [from, extents] : out.retire)
+      std::erase_if(extents, [&](std::uint32_t e) { return held.contains(e); });
+    bool stays = std::find(likely.begin(), likely.end(), host) != likely.end();
+    std::vector<std::uint32_t> gone;
+    for (auto e : stays ? held - hot : held)
+      if (map.replicas(e).size() > map.shape().replicas && gone.size() < move_extents_max)
+        gone.push_back(e);
+    if (!gone.empty())
+      out.retire.emplace_back(host, std::move(gone));
+  }
+  std::erase_if(out.retire, [](auto& one) { return one.second.empty(); });
+}
+
+/// When nothing else is to be done for the volume, what is left of the budget is copied to the
+/// likeliest targets.
 void board_state::speculate(const volume_entry& volume, const std::vector<host_view>& hosts,
                             proposal& out) {
   auto* expected = expected_of(volume.id());
@@ -44,24 +67,15 @@ void board_state::speculate(const volume_entry& volume, const std::vector<host_v
     return;
   auto likely =
       likely_targets(ranked(volume, hosts), visits_of(volume.id()), rules_.speculation.targets);
-  roaring::Roaring hot;
-  for (auto& heat : expected->extents)
-    if (accesses_of(heat) >= rules_.background_gain_min)
-      hot.add(heat.extent);
-  for (auto& [host, extents] : out.retire)
-    if (std::find(likely.begin(), likely.end(), host) != likely.end())
-      std::erase_if(extents, [&](std::uint32_t e) { return hot.contains(e); });
-  std::erase_if(out.retire, [](auto& one) { return one.second.empty(); });
-  if (!out.moves.empty() || !out.retire.empty())
+  release_speculative(volume, likely, out);
+  auto held = speculation_.held_bytes(volume.id());
+  if (!out.moves.empty() || !out.retire.empty() || held >= rules_.speculation.budget_bytes)
     return;
   auto& facts = volume.facts;
-  auto engaged = speculation_.engaged_bytes(volume.id());
-  if (engaged >= rules_.speculation.budget_bytes)
-    return;
   for (auto& host : likely) {
     auto request = request_to(host);
     request.gain_min = rules_.background_gain_min;
-    request.budget_bytes = std::min<std::uint64_t>(rules_.speculation.budget_bytes - engaged,
+    request.budget_bytes = std::min<std::uint64_t>(rules_.speculation.budget_bytes - held,
                                                    round_extents_max * facts.shape().extent_bytes);
     volume_view view{&facts.placement, expected, facts.lease.holder, host};
     out.moves = make_plan(view, hosts, request).moves;

@@ -25,7 +25,6 @@ std::vector<std::string> likely_targets(const std::vector<target>& ranked,
 void speculation_ledger::propose(std::uint64_t volume, const std::string& host,
                                  const std::vector<std::uint32_t>& extents) {
   auto& x = copies_[{volume, host}];
-  x.proposed = {};
   x.proposed.addMany(extents.size(), extents.data());
   x.proposed -= x.held;
 }
@@ -59,11 +58,20 @@ void speculation_ledger::forget(std::uint64_t volume) {
   }
 }
 
-std::uint64_t speculation_ledger::engaged_bytes(std::uint64_t volume) const {
+std::map<std::string, roaring::Roaring> speculation_ledger::held(std::uint64_t volume) const {
+  std::map<std::string, roaring::Roaring> out;
+  for (auto at = copies_.lower_bound({volume, ""});
+       at != copies_.end() && at->first.first == volume; ++at)
+    if (!at->second.held.isEmpty())
+      out[at->first.second] = at->second.held;
+  return out;
+}
+
+std::uint64_t speculation_ledger::held_bytes(std::uint64_t volume) const {
   std::uint64_t out = 0;
   for (auto at = copies_.lower_bound({volume, ""});
        at != copies_.end() && at->first.first == volume; ++at)
-    out += (at->second.held | at->second.proposed).cardinality() * at->second.extent_bytes;
+    out += at->second.held.cardinality() * at->second.extent_bytes;
   return out;
 }
 

