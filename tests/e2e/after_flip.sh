@@ -43,7 +43,6 @@ expected_by() { # HOST: whether it is this host's own forecast that is in use
 
 fs volume create disk 64MiB --home host-a || fail "create"
 fs volume attach disk host-a || fail "attach"
-fio_nbd "$(uri host-a disk)" --rw=write --bs=1M --size=64M
 reader first host-a
 wait_until 40 learned disk 20
 sleep 4

@@ -22,7 +22,6 @@ engaged() { [[ $(figure heldBytes) == 8 ]]; }
 
 fs volume create disk 64MiB --home host-a || fail "create"
 fs volume attach disk host-a || fail "attach"
-fio_nbd "$(uri host-a disk)" --rw=write --bs=1M --size=64M
 fs flip disk --to host-c >/dev/null || fail "flip" # so that host-c is the likeliest
 fs flip disk --to host-a >/dev/null || fail "flip"
 fio_start guest "$(uri host-a disk)" --rw=randread --bs=4k --size=24M --time_based --runtime=600 \
