@@ -8,7 +8,7 @@ import argparse
 from bench import Bench, over
 from measure import median
 
-PAIRS = 3
+PAIRS = 2
 
 
 def seconds(value):
