@@ -10,13 +10,15 @@ COORDINATOR_EXTRA=$'[moves]\nrate = "8MiB"\ntrickle = "8MiB"\n\n[policy]\nhold =
 cluster_start 3
 
 counts() { # HOST: reads served there, from there and from elsewhere
-  field '.plane.volumes[] | select(.name == "disk") | "\(.readsLocal // "0") \(.readsRemote // "0")"' \
+  field '.plane.volumes[] | select(.name == "disk")
+    | "\(.readsLocal // "0") \(.readsRemote // "0")"' \
     host show "$1"
 }
 share() { # HOST: percent of a second's reads over the hot 24 MiB that are served locally
   local local0 remote0 local1 remote1
   read -r local0 remote0 <<<"$(counts "$1")"
-  fio_nbd "$(uri "$1" disk)" --rw=randread --bs=4k --size=24M --time_based --runtime=1 --rate_iops=800
+  fio_nbd "$(uri "$1" disk)" --rw=randread --bs=4k --size=24M --time_based --runtime=1 \
+    --rate_iops=800
   sleep 1.5 # the next report
   read -r local1 remote1 <<<"$(counts "$1")"
   ((local1 + remote1 > local0 + remote0)) || fail "no reads at $1"
@@ -50,7 +52,8 @@ fio_finish first
 
 note "the flip moves nothing ahead"
 expect_exit 0 fs migrate disk --to host-c --no-preposition
-[[ $(field '[.tasks[] | select(.kind == "migrate")][-1] | .bytesMoved // "0"' task list --all) == 0 ]] ||
+moved=$(field '[.tasks[] | select(.kind == "migrate")][-1] | .bytesMoved // "0"' task list --all)
+[[ $moved == 0 ]] ||
   fail "something was moved ahead"
 first=$(share host-c)
 local_at host-c 60 && fail "extent 60 is here already"
@@ -70,7 +73,8 @@ expect_exit 0 fs flip disk --to host-b
 wait_until 15 expected_by host-b
 observed=$(field '.forecast.observedMs // "0" | tonumber' hot disk)
 ((observed > 10000)) || fail "host-b has learned from $observed ms only"
-extents=$(field '[.forecast.extents[]? | select(.reads > 0 and .extent < 24)] | length' hot disk --top 64)
+extents=$(field '[.forecast.extents[]? | select(.reads > 0 and .extent < 24)] | length' \
+  hot disk --top 64)
 ((extents >= 20)) || fail "host-b expects $extents of 24 hot extents"
 moves=$(field '[.moves[] | .extents] | add // 0' plan disk --to host-a)
 note "host-b, which has seen no request, expects $extents hot extents from $observed ms of history"

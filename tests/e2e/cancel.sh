@@ -44,7 +44,9 @@ note "a progress bar on a terminal, and Ctrl-C there"
 TERM=xterm script -qefc "exec '$FORESHIFT_BIN/foreshift' -C $(cat "$CLUSTER/coordinator.address") \
   migrate disk --to host-c --gate 100% --timeout 60s" "$CLUSTER/screen" >/dev/null 2>&1 </dev/null &
 terminal=$!
-drawn() { grep -aqE '\[=*>? *\] [0-9.]+ ?.?i?B of .*coverage .*gate .*ETA [0-9]' "$CLUSTER/screen"; }
+drawn() {
+  grep -aqE '\[=*>? *\] [0-9.]+ ?.?i?B of .*coverage .*gate .*ETA [0-9]' "$CLUSTER/screen"
+}
 wait_until 20 drawn
 kill -INT "$(pgrep -f "^$FORESHIFT_BIN/foreshift -C .* migrate disk" | head -1)"
 wait "$terminal" || true

@@ -10,7 +10,8 @@ work=$(mktemp -d /tmp/foreshift.XXXXXX)
 trap 'rm -rf "$work"' EXIT
 
 for program in coordinator agent; do
-  "$FORESHIFT_BIN/foreshift-$program" --print-config-example >"$work/$program.toml" || fail "$program"
+  "$FORESHIFT_BIN/foreshift-$program" --print-config-example >"$work/$program.toml" ||
+    fail "$program"
   diff <(grep -v '^#' "$config/$program.example.toml" | sed '/^$/d') \
     <(grep -v '^#' "$work/$program.toml" | sed '/^$/d') ||
     fail "$program.example.toml is not what --print-config-example prints"

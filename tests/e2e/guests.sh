@@ -19,8 +19,10 @@ cluster_start 1
 
 fs volume create vm1 16MiB || fail "create"
 fs volume attach vm1 host-a || fail "attach"
+disk="driver=nbd,server.type=unix,server.path=$CLUSTER/host-a/nbd.sock,export=vm1"
 spawn "$CLUSTER/qemu.pid" "$CLUSTER/qemu.log" qemu-system-x86_64 -machine none -nodefaults \
-  -display none -drive "driver=nbd,server.type=unix,server.path=$CLUSTER/host-a/nbd.sock,export=vm1,if=none,id=d0" \
+  -display none \
+  -drive "$disk,if=none,id=d0" \
   -qmp "unix:$CLUSTER/monitors/vm1.sock,server=on,wait=off" \
   -qmp "unix:$CLUSTER/ours.sock,server=on,wait=off"
 wait_until 20 test -S "$CLUSTER/ours.sock"
@@ -48,7 +50,10 @@ echo $! >"$CLUSTER/io.pid"
 
 vci() { field "[.vcis[]? | select(.command | startswith(\"qemu\"))][0] | $1" host show host-a; }
 told() { [[ $(vci '(.sources // []) | sort | join(",")') == libvirt,qmp ]]; }
-counted() { [[ $(vci '(.guestWrites // 0) > 5 and (.guestReads // 0) > 5 and (.guestWriteUs // 0) > 0') == true ]]; }
+counted() {
+  local all='(.guestWrites // 0) > 5 and (.guestReads // 0) > 5 and (.guestWriteUs // 0) > 0'
+  [[ $(vci "$all") == true ]]
+}
 wait_until 20 told
 wait_until 20 counted
 [[ $(vci '"\(.domain) \(.domainState)"') == "guest running" ]] || fail "$(vci .)"

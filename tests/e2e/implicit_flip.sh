@@ -25,7 +25,9 @@ client_start() { # NUMBER HOST
 }
 client_stop() { stop_pid "$(cat "$CLUSTER/client$1.pid")"; }
 failures() { grep -cE ' (failed|unknown)$' "$CLUSTER/history" || true; }
-last_flip() { field "[.tasks[] | select(.kind == \"flip\" and .state == \"done\")][-1] | $1" task list --all; }
+last_flip() {
+  field "[.tasks[] | select(.kind == \"flip\" and .state == \"done\")][-1] | $1" task list --all
+}
 held_by() { [[ $(holder disk) == "$1" ]]; }
 connects() { nbdinfo "$(uri "$1" disk)"; }
 
@@ -70,7 +72,8 @@ for round in 1 2 3 4 5 6 7 8 9 10; do
   last_flip '(.flip.totalUs | tonumber)' >>"$CLUSTER/took"
   read -r from to <<<"$to $from"
 done
-note "first write waited $(sort -n "$CLUSTER/waited" | tr '\n' ' ')us, of it the takeover $(sort -n "$CLUSTER/took" | tr '\n' ' ')us"
+note "first write waited $(sort -n "$CLUSTER/waited" | tr '\n' ' ')us,"
+note "of it the takeover $(sort -n "$CLUSTER/took" | tr '\n' ' ')us"
 
 note "the coordinator is away when the first write comes"
 fs announce disk --to "$to" --no-copy >/dev/null || fail "announce"

@@ -44,7 +44,8 @@ else:
 PY
 qmp() { python3 "$CLUSTER/qmp.py" "$CLUSTER/$1.qmp" "${@:2}"; }
 machine() { # HOST ARGUMENTS...
-  spawn "$CLUSTER/qemu-$1.pid" "$CLUSTER/qemu-$1.log" qemu-system-x86_64 -accel tcg -machine pc -m 32 \
+  spawn "$CLUSTER/qemu-$1.pid" "$CLUSTER/qemu-$1.log" \
+    qemu-system-x86_64 -accel tcg -machine pc -m 32 \
     -nodefaults -display none -drive \
     "driver=nbd,server.type=unix,server.path=$CLUSTER/$1/nbd.sock,export=disk,if=none,id=d0" \
     -device virtio-blk-pci,drive=d0 -qmp "unix:$CLUSTER/$1.qmp,server=on,wait=off" "${@:2}"

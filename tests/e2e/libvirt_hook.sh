@@ -53,7 +53,8 @@ done
 note "nothing of it is ours, or it is rubbish"
 fs announce vm1 --to host-b --withdraw >/dev/null
 fs announce vm2 --to host-b --withdraw >/dev/null
-for text in "$(domain "$(disk vm1 /run/else.sock)")" "<domain" "" "$(domain "$(disk --help "$mine")")" \
+for text in "$(domain "$(disk vm1 /run/else.sock)")" "<domain" "" \
+  "$(domain "$(disk --help "$mine")")" \
   "$(domain "$(disk nosuch "$mine")")"; do
   [[ -z $(run_hook "$text" migrate begin) ]] || fail "it prints something"
 done

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 # A host loses its power, and with it writes that were acknowledged and not flushed, while nobody
-# uses the volume: when it is back it doubts what it has, is compared with the other replica and gets
-# back what it lost; a volume with its only replica there is served as it is.
+# uses the volume: when it is back it doubts what it has, is compared with the other replica and
+# gets back what it lost; a volume with its only replica there is served as it is.
 #
 # The power loss is a copy of the data directory from before the writes, and another boot id.
 source "$(dirname "$0")/lib.sh"
@@ -15,7 +15,9 @@ cluster_begin
 cluster_start 3
 
 healthy() { [[ $(field '"\(.health) \(.lost // [] | length)"' volume show "$1") == "ok 0" ]]; }
-serves() { [[ $(field '.plane.volumes[]? | select(.name == "'"$1"'") | .state' host show "$2") == primary ]]; }
+serves() {
+  [[ $(field '.plane.volumes[]? | select(.name == "'"$1"'") | .state' host show "$2") == primary ]]
+}
 write() { # HOST VOLUME SEED
   fio_nbd "$(uri "$1" "$2")" --rw=write --bs=64k --size=32M --verify=pattern --do_verify=0 \
     --verify_pattern="0x$3" "${@:4}"

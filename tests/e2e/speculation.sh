@@ -17,7 +17,9 @@ listen = \"127.0.0.1:$web\""
 cluster_start 3
 
 figure() { field "(.speculation.$1 // \"0\" | tonumber) / 1048576" status; }
-metric() { curl -sf "http://127.0.0.1:$web/metrics" | awk -v n="$1" '$1 == n {print $2 / 1048576}'; }
+metric() {
+  curl -sf "http://127.0.0.1:$web/metrics" | awk -v n="$1" '$1 == n {print $2 / 1048576}'
+}
 engaged() { [[ $(figure heldBytes) == 8 ]]; }
 
 fs volume create disk 64MiB --home host-a || fail "create"
@@ -28,7 +30,8 @@ fio_start guest "$(uri host-a disk)" --rw=randread --bs=4k --size=24M --time_bas
   --rate_iops=800
 wait_until 60 engaged
 [[ $(field '.targets[0].speculativeBytes // "0" | tonumber / 1048576' targets disk) == 8 ||
-  $(field '[.targets[] | select(.host == "host-c") | .speculativeBytes // "0" | tonumber / 1048576][0]' targets disk) == 8 ]] ||
+  $(field '[.targets[] | select(.host == "host-c")
+    | .speculativeBytes // "0" | tonumber / 1048576][0]' targets disk) == 8 ]] ||
   fail "host-c has no copies: $(fs targets disk)"
 sleep 4
 [[ $(figure heldBytes) == 8 ]] || fail "$(figure heldBytes) MiB are held, the budget is 8"

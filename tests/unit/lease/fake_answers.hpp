@@ -58,6 +58,16 @@ inline door::envelope told_changed(const fake_host& host, schema::PlaneChangedGe
   }));
 }
 
+inline door::envelope told_digests(const fake_host& host, schema::PlaneDigest::Reader x) {
+  return door::wrap(packet<schema::PlaneDigests>::make([&](auto out) {
+    auto digests = out.initDigests(x.getExtents().size());
+    for (unsigned i = 0; i < digests.size(); ++i) {
+      auto at = host.data.find(x.getExtents()[i]);
+      digests.set(i, 1000 + (at == host.data.end() ? 0u : static_cast<unsigned>(at->second)));
+    }
+  }));
+}
+
 inline door::envelope told_examination(const fake_host& host, schema::HostExamine::Reader x) {
   return door::wrap(packet<schema::HostExamined>::make([&](auto out) {
     out.setWallMs(host.wall_ms);

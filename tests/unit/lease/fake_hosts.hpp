@@ -74,7 +74,8 @@ public:
     on.operator()<schema::PlaneMirror>([&](auto x) { return mirror(host, x); });
     on.operator()<schema::AgentMove>([&](auto x) { return pull(host, x, reply); });
     on.operator()<schema::PlaneVerify>([&](auto x) { return verify(host, x); });
-    on.operator()<schema::PlaneDigest>([&](auto x) { return digest(host, x, reply); });
+    on.operator()<schema::PlaneDigest>(
+        [&](auto x) { return reply = told_digests(host, x), std::optional<fault>{}; });
     on.operator()<schema::PlaneCommit>([&](auto x) { return commit(host, x); });
     on.operator()<schema::PlaneAbort>([&](auto x) {
       host.staged.erase(x.getMove());
@@ -339,15 +340,6 @@ private:
     auto bytes = std::uint64_t{x.getExtents().size()} * shape_.extent_bytes;
     reply =
         door::wrap(packet<schema::AgentMoved>::make([&](auto out) { out.setBytesCopied(bytes); }));
-    return {};
-  }
-
-  verdict digest(fake_host& host, schema::PlaneDigest::Reader x, door::envelope& reply) {
-    reply = door::wrap(packet<schema::PlaneDigests>::make([&](auto out) {
-      auto digests = out.initDigests(x.getExtents().size());
-      for (unsigned i = 0; i < digests.size(); ++i)
-        digests.set(i, 1000 + static_cast<unsigned>(host.data[x.getExtents()[i]]));
-    }));
     return {};
   }
 

@@ -22,7 +22,8 @@ constexpr const char* domain = R"(<domain type='kvm' id='1'>
       <target dev='vda' bus='virtio'/>
     </disk>
     <disk type="network"><source name="pool/x" protocol="rbd"/><target dev="vdb"/></disk>
-    <disk type="network"><target bus="virtio" dev="vdc"/><source name="vm1-data" protocol="nbd"/></disk>
+    <disk type="network"><target bus="virtio" dev="vdc"/>
+      <source name="vm1-data" protocol="nbd"/></disk>
     <diskette type='network'/>
   </devices>
 </domain>)";

@@ -14,7 +14,7 @@ const json blocks = json::parse(R"([
   {"device": "", "qdev": "/machine/peripheral/vd0/virtio-backend", "inserted":
     {"file": "nbd+unix:///vm1?socket=/run/foreshift/nbd.sock", "drv": "raw", "node-name": "d0"}},
   {"device": "vm2", "qdev": "vd1", "inserted":
-    {"file": "json:{\"driver\": \"raw\", \"file\": {\"driver\": \"nbd\", \"export\": \"vm2-data\", \"server.path\": \"/x\"}}",
+    {"file": "json:{\"file\": {\"driver\": \"nbd\", \"export\": \"vm2-data\"}}",
      "drv": "raw", "node-name": "d1"}},
   {"device": "cd0", "locked": false},
   {"device": "local", "inserted": {"file": "/var/lib/x.img", "node-name": "d2"}}
