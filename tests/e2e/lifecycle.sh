@@ -82,7 +82,8 @@ expect_exit 0 fs migrate --help
 grep -q 'Example' "$CLUSTER/out" || fail "help without an example"
 
 note "events are followed as they come"
-fs events --follow --limit 1 >"$CLUSTER/followed" &
+"$FORESHIFT_BIN/foreshift" -C "$(cat "$CLUSTER/coordinator.address")" events --follow \
+  >"$CLUSTER/followed" &
 follower=$!
 expect_exit 0 fs volume create late 1MiB
 followed() { grep -q "late" "$CLUSTER/followed"; }
@@ -130,10 +131,10 @@ expect_said "misspelt.toml:3.*moves.raet.*moves.rate"
 printf 'data = "%s/other"\n[moves]\nrate = "fast"\n' "$CLUSTER" >"$CLUSTER/wrong.toml"
 expect_exit 2 "$FORESHIFT_BIN/foreshift-coordinator" --config "$CLUSTER/wrong.toml"
 expect_said "wrong.toml:3.*moves.rate"
-settings() { grep -v '^#' | grep -v '^$'; }
+keys() { sed -n 's/^\([a-z_]*\) = .*/\1/p' | sort; }
 for program in agent coordinator; do
-  "$FORESHIFT_BIN/foreshift-$program" --print-config-example | settings >"$CLUSTER/shown"
-  settings <"$source_dir/cluster-config/$program.example.toml" | diff - "$CLUSTER/shown" ||
+  "$FORESHIFT_BIN/foreshift-$program" --print-config-example | keys >"$CLUSTER/shown"
+  keys <"$source_dir/cluster-config/$program.example.toml" | diff - "$CLUSTER/shown" ||
     fail "cluster-config/$program.example.toml is not what the program knows"
 done
 for file in "$source_dir"/cluster-config/*.toml "$source_dir"/cluster-config/*/*.toml; do
