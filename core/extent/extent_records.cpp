@@ -98,8 +98,8 @@ result<void> extent_records::sync() {
     return {};
   // RocksDB must not be asked to sync a log that it could not write.
   if (stuck_) {
-    if (auto status = db_->Resume(); !status.ok())
-      return failed(status);
+    if (auto status = db_->Resume(); !status.ok()) // busy: it waits for room by itself
+      return failed(status.IsBusy() ? rocksdb::Status::NoSpace() : status);
     stuck_ = false;
   }
   if (auto status = db_->SyncWAL(); !status.ok())

@@ -11,6 +11,7 @@ namespace foreshift::sim {
 
 struct planted_row {
   std::string_view name;
+  bool demanded;                      ///< Else it is looked for only as long as those are missing.
   std::array<std::uint64_t, 3> seeds; ///< That found it of late, to begin with; 0: none.
 };
 

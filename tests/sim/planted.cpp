@@ -13,14 +13,34 @@ namespace sim {
 
 namespace {
 
+using seeds = std::array<std::uint64_t, 3>;
+
+constexpr planted_row demanded(std::string_view name, seeds first = {}) {
+  return {name, true, first};
+}
+
+constexpr planted_row sought(std::string_view name, seeds first = {}) {
+  return {name, false, first};
+}
+
 /// In the order of `bug`.
 constexpr planted_row rows[] = {
-    {"zero_ignores_epoch", {}},  {"ack_without_replica", {}},     {"commit_after_failed_copy", {}},
-    {"no_mirror_barrier", {}},   {"flip_without_drain", {}},      {"flush_local_only", {}},
-    {"reuse_epoch", {}},         {"retire_before_adopt", {}},     {"fill_over_mirrored", {}},
-    {"promote_not_durable", {}}, {"promote_without_waiting", {}}, {"recover_without_repair", {}},
-    {"serve_unpromoted", {}},    {"ignore_restart", {}},          {"serve_corrupt", {}},
-    {"forgive_sync", {}},
+    sought("zero_ignores_epoch"),
+    demanded("ack_without_replica"),
+    demanded("commit_after_failed_copy"),
+    sought("no_mirror_barrier"),
+    demanded("flip_without_drain"),
+    demanded("flush_local_only"),
+    demanded("reuse_epoch"),
+    demanded("retire_before_adopt"),
+    demanded("fill_over_mirrored"),
+    demanded("promote_not_durable"),
+    demanded("promote_without_waiting"),
+    demanded("recover_without_repair"),
+    demanded("serve_unpromoted"),
+    sought("ignore_restart"),
+    sought("serve_corrupt"),
+    sought("forgive_sync"),
 };
 static_assert(std::size(rows) == static_cast<std::size_t>(bug::forgive_sync));
 

@@ -208,6 +208,7 @@ TEST_CASE("power: a database that met a full disk is opened anew, and nothing is
   CHECK(read_all(*disk.volume, at(4), block_bytes) == noise(block_bytes, 2));
   CHECK(disk.store->put("after", "it", true));
   CHECK(said.empty());
+  disk.close(); // before its environment
 }
 
 TEST_CASE("power: a database that cannot sync says so once, and the next process trusts nothing") {
@@ -250,4 +251,5 @@ TEST_CASE("power: a database that cannot sync says so once, and the next process
   open();
   CHECK(disk.volume->doubt() == 0);
   CHECK(said.size() == 1);
+  disk.close(); // before its environment
 }
