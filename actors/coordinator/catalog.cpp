@@ -254,7 +254,10 @@ caf::result<std::uint64_t> catalog_state::commit(const commit_request& x) {
             apply(x.volume, *x.txn, revision);
             reply.deliver(revision);
           },
-          [reply](const caf::error& why) mutable { reply.deliver(why); });
+          [this, reply, volume = x.volume](const caf::error& why) mutable {
+            // Whoever asked looks next at what has become of it: memory may be behind the store.
+            reread(volume, [reply, why]() mutable { reply.deliver(why); });
+          });
   return reply;
 }
 

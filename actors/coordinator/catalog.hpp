@@ -35,6 +35,8 @@ private:
   caf::result<facts_ptr> facts(std::uint64_t volume) const;
   caf::result<std::uint64_t> commit(const commit_request& x);
   void apply(std::uint64_t volume, const txn_request& x, std::uint64_t revision);
+  void reread(std::uint64_t volume, std::function<void()> then);
+  void refresh(std::uint64_t volume, const std::string& prefix, const std::vector<stored>& records);
   result<volume_shape> shape_of(schema::VolumeCreate::Reader x) const;
   lease::volume_facts with_peers(const volume_entry& x) const;
   void publish(const volume_ptr& x);

@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <iterator>
 
 namespace foreshift::control {
 
@@ -20,6 +21,14 @@ std::uint64_t id_in(std::string_view key) {
   auto at = key.find('/');
   std::from_chars(key.data() + at + 1, key.data() + key.size(), id);
   return id;
+}
+
+constexpr std::string_view moves_prefix = "moves/";
+
+/// 0: it does not decode.
+std::uint64_t volume_of_move(const stored& record) {
+  auto move = packet<schema::MoveRecord>::admit(as_bytes(record.value));
+  return move ? move->read().getVolume() : 0;
 }
 
 /// One record of a volume into its entry. Bytes that do not decode are `malformed`.
@@ -46,13 +55,13 @@ result<void> put(volume_entry& entry, std::string_view key, const std::optional<
       return map.error();
     facts.placement = *std::move(map);
     facts.placement_revision = revision;
-  } else if (key.starts_with("moves/") && value) {
+  } else if (key.starts_with(moves_prefix) && value) {
     auto x = packet<schema::MoveRecord>::admit(as_bytes(*value));
     if (!x)
       return x.error();
     auto move = lease::decode(x->read());
     facts.moves[move.id] = {move, revision};
-  } else if (key.starts_with("moves/")) {
+  } else if (key.starts_with(moves_prefix)) {
     facts.moves.erase(id_in(key));
   }
   return {};
@@ -89,10 +98,8 @@ void catalog_state::load(const std::vector<stored>& records) {
   }
   for (auto& record : records) {
     auto id = id_in(record.key);
-    if (record.key.starts_with("moves/")) {
-      auto move = packet<schema::MoveRecord>::admit(as_bytes(record.value));
-      id = move ? move->read().getVolume() : 0;
-    }
+    if (record.key.starts_with(moves_prefix))
+      id = volume_of_move(record);
     auto at = found.find(id);
     if (at == found.end())
       continue;
@@ -113,6 +120,50 @@ void catalog_state::apply(std::uint64_t volume, const txn_request& x, std::uint6
   for (auto& op : x.ops)
     if (auto ok = put(*next, op.key, op.value, revision); !ok)
       slog::error("record {} does not decode: {}", op.key, ok.error().detail);
+  at->second = next;
+  publish(next);
+}
+
+/// Brings a volume's facts up to date with the store after a transaction that failed, or whose
+/// outcome nobody knows. The authority answers in order, so each record read is as new as what has
+/// been applied before its answer.
+void catalog_state::reread(std::uint64_t volume, std::function<void()> then) {
+  const std::string prefixes[] = {lease::lease_key(volume), lease::placement_key(volume),
+                                  std::string{moves_prefix}};
+  auto left = std::make_shared<std::size_t>(std::size(prefixes));
+  auto one_less = [left, then = std::move(then)] {
+    if (--*left == 0)
+      then();
+  };
+  for (auto& prefix : prefixes)
+    self_->request(authority_, 30s, range_request{prefix})
+        .then(
+            [this, volume, prefix, one_less](const stored_ptr& all) {
+              refresh(volume, prefix, *all);
+              one_less();
+            },
+            [volume, one_less](const caf::error& why) {
+              slog::error("records of volume {} are not read again: {}", volume,
+                          to_fault(why).detail);
+              one_less();
+            });
+}
+
+void catalog_state::refresh(std::uint64_t volume, const std::string& prefix,
+                            const std::vector<stored>& records) {
+  auto at = volumes_.find(volume);
+  if (at == volumes_.end())
+    return;
+  auto next = std::make_shared<volume_entry>(*at->second);
+  bool moves = prefix == moves_prefix;
+  if (moves)
+    next->facts.moves.clear();
+  for (auto& record : records) {
+    if ((moves ? volume_of_move(record) : id_in(record.key)) != volume)
+      continue;
+    if (auto ok = put(*next, record.key, record.value, record.revision); !ok)
+      slog::error("record {} does not decode: {}", record.key, ok.error().detail);
+  }
   at->second = next;
   publish(next);
 }

@@ -99,6 +99,7 @@ void conductor_state::recover() {
             for (auto& record : *all)
               next_move_ = number_in(record.value);
             moves_reserved_ = next_move_;
+            reserve_move_ids();
           },
           [this](const caf::error& why) { self_->quit(why); });
   self_->request(around_.authority, 30s, range_request{std::string{gone_key_prefix}})

@@ -144,7 +144,8 @@ private:
   caf::result<finish_ptr> retire(const retire_order& x);
   caf::result<finish_ptr> flip_of(const flip_order& x);
   void noted(const run_note& x);
-  std::uint64_t take_move_id();
+  std::optional<std::uint64_t> take_move_id();
+  void reserve_move_ids();
 
   // conductor_heal.cpp: what crashes and lost messages leave behind
   void changed(const volume_ptr& now);
@@ -184,7 +185,8 @@ private:
   move_limits limits_;
   std::uint64_t last_run_ = 0;
   std::uint64_t next_move_ = 1;
-  std::uint64_t moves_reserved_ = 0;                         ///< Ids below are ours to give out.
+  std::uint64_t moves_reserved_ = 0; ///< Ids below are ours to give out.
+  bool reserving_ = false;
   std::deque<std::pair<std::int64_t, std::uint64_t>> moved_; ///< (when, bytes) of late.
   activity last_;
 };

@@ -160,21 +160,33 @@ void conductor_state::leave_section(std::uint64_t who) {
   }
 }
 
-/// Ids are reserved in the store ahead of their use, so that none is ever given out twice.
-std::uint64_t conductor_state::take_move_id() {
-  if (next_move_ + move_ids_margin >= moves_reserved_) {
-    moves_reserved_ = next_move_ + move_ids_block;
-    std::vector<store_op> ops;
-    ops.push_back({"ids/move", std::to_string(moves_reserved_)});
-    auto txn = std::make_shared<const txn_request>(txn_request{{}, std::move(ops)});
-    // The authority takes requests in order: this one is durable before the move's own record.
-    self_->request(around_.authority, store_timeout, txn_ptr{txn})
-        .then([](std::uint64_t) {},
-              [](const caf::error& why) {
-                slog::error("move ids are not reserved: {}", to_fault(why).detail);
-              });
-  }
+/// Ids are reserved in the store ahead of their use, so that none is ever given out twice; none
+/// while the reservation is not known to be durable.
+std::optional<std::uint64_t> conductor_state::take_move_id() {
+  if (next_move_ + move_ids_margin >= moves_reserved_)
+    reserve_move_ids();
+  if (next_move_ >= moves_reserved_)
+    return std::nullopt;
   return next_move_++;
+}
+
+void conductor_state::reserve_move_ids() {
+  if (std::exchange(reserving_, true))
+    return;
+  auto end = next_move_ + move_ids_block;
+  std::vector<store_op> ops;
+  ops.push_back({"ids/move", std::to_string(end)});
+  auto txn = std::make_shared<const txn_request>(txn_request{{}, std::move(ops)});
+  self_->request(around_.authority, store_timeout, txn_ptr{txn})
+      .then(
+          [this, end](std::uint64_t) {
+            reserving_ = false;
+            moves_reserved_ = end;
+          },
+          [this](const caf::error& why) {
+            reserving_ = false;
+            slog::error("move ids are not reserved: {}", to_fault(why).detail);
+          });
 }
 
 caf::result<finish_ptr> conductor_state::move(const move_order& x) {
@@ -194,8 +206,11 @@ result<void> conductor_state::start_move(const move_order& x,
     return fault{errc::busy, "the lease is changing hands"};
   if (x.background && book_.running_of(x.volume))
     return fault{errc::busy, "a task is at work on the volume"};
+  auto id = take_move_id();
+  if (!id)
+    return fault{errc::busy, "move ids are being reserved"};
   lease::move_request request;
-  request.id = take_move_id();
+  request.id = *id;
   request.volume = x.volume;
   request.source = x.source;
   request.destination = x.destination;
@@ -219,11 +234,12 @@ result<void> conductor_state::start_move(const move_order& x,
   };
   auto wait =
       pay(x.resync ? 0.0 : double(x.extents.size()) * at->second->facts.shape().extent_bytes);
-  auto id = open_run(std::move(made), std::make_unique<lease::move_machine>(std::move(request)));
+  auto opened =
+      open_run(std::move(made), std::make_unique<lease::move_machine>(std::move(request)));
   if (wait.count() == 0)
-    launch(id);
+    launch(opened);
   else
-    compat::send_later(self_, conductor_actor{self_}, wait, run_due{id});
+    compat::send_later(self_, conductor_actor{self_}, wait, run_due{opened});
   return {};
 }
 
