@@ -181,6 +181,15 @@ rocksdb::Options database_options() {
   return out;
 }
 
+/// Takes the database.
+result<std::unique_ptr<agent_store>> recovered(rocksdb::DB* raw, agent_store_options options) {
+  auto opened =
+      std::make_unique<rocks_agent_store>(std::unique_ptr<rocksdb::DB>{raw}, std::move(options));
+  if (auto ok = opened->recover(); !ok)
+    return ok.error();
+  return std::unique_ptr<agent_store>{std::move(opened)};
+}
+
 } // namespace
 
 result<std::unique_ptr<agent_store>> open_agent_store(agent_store_options options) {
@@ -197,11 +206,16 @@ result<std::unique_ptr<agent_store>> open_agent_store(agent_store_options option
     return fault{errc::busy, fmt::format("another agent uses {}", options.path)};
   if (!status.ok())
     return to_fault(status, options.path);
-  auto opened =
-      std::make_unique<rocks_agent_store>(std::unique_ptr<rocksdb::DB>{raw}, std::move(options));
-  if (auto ok = opened->recover(); !ok)
-    return ok.error();
-  return std::unique_ptr<agent_store>{std::move(opened)};
+  return recovered(raw, std::move(options));
+}
+
+result<std::unique_ptr<agent_store>> read_agent_store(const std::string& path) {
+  auto options = database_options();
+  options.create_if_missing = false;
+  rocksdb::DB* raw = nullptr;
+  if (auto status = rocksdb::DB::OpenForReadOnly(options, path, &raw); !status.ok())
+    return to_fault(status, path);
+  return recovered(raw, {.path = path});
 }
 
 } // namespace foreshift

@@ -62,4 +62,8 @@ public:
 /// Opens or creates the RocksDB at `options.path`, 0700. `busy`: another process has it.
 result<std::unique_ptr<agent_store>> open_agent_store(agent_store_options options);
 
+/// Opens one that exists to read from it, also beside its agent; later appends are not seen and
+/// writing is a `storage` fault.
+result<std::unique_ptr<agent_store>> read_agent_store(const std::string& path);
+
 } // namespace foreshift

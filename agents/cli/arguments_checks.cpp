@@ -31,6 +31,8 @@ void add_simulate(CLI::App& app, parsed& p) {
         option("--seed", a.seed, "Of everything random");
         c.add_option("--picks", a.picks, "Write every choice there: decision,time_s,arm,extent");
         c.add_option("--report", a.report, "Write a report there: one HTML file");
+        c.add_option("--lstm-weights", a.lstm_weights,
+                     "Let the LSTM start from this file, not from the weights shipped");
         c.add_flag("--lenient", a.lenient, "Skip and count bad lines");
       },
       [](session& s, simulate_request& a) { return simulate(s, a); });
@@ -65,6 +67,17 @@ void add_traces(CLI::App& app, parsed& p) {
         c.add_flag("--lenient", a.lenient, "Skip and count bad lines");
       },
       [](session& s, convert_request& a) { return convert_trace(s, a); });
+  command<export_request>(
+      trace, p, "export", "Write the access log that this host's agent keeps as a fio iolog",
+      "foreshift trace export --data /var/lib/foreshift --volume 3 --out vm.iolog",
+      [](CLI::App& c, export_request& a) {
+        c.add_option("--data", a.data, "host.data of agent.toml")->required();
+        c.add_option("--volume", a.volume, "Its number, if the log holds several");
+        c.add_option("--after", a.after_s, "Leave out what came before, in seconds since 1970");
+        c.add_option("--out", a.out, "File, or - for standard output")->capture_default_str();
+        c.add_option("--file", a.file, "What fio will open")->capture_default_str();
+      },
+      [](session& s, export_request& a) { return export_trace(s, a); });
 }
 
 void add_checks(CLI::App& app, parsed& p) {

@@ -9,6 +9,7 @@
 #include "core/forecast/backtest/backtest.hpp"
 #include "core/forecast/backtest/report_html.hpp"
 #include "core/forecast/backtest/report_json.hpp"
+#include "core/forecast/learned_arm.hpp"
 
 #include <fmt/format.h>
 
@@ -58,6 +59,20 @@ result<void> read_share(const char* option, const std::string& text, double& out
   return {};
 }
 
+result<std::shared_ptr<const lstm_weights>> read_weights(const std::string& path) {
+  constexpr std::streamsize bytes_max = 1 << 20;
+  std::ifstream in{path, std::ios::binary};
+  std::string bytes(bytes_max + 1, '\0');
+  in.read(bytes.data(), bytes_max + 1);
+  if (in.bad() || (in.gcount() == 0 && !in.eof()))
+    return fault{errc::failed, fmt::format("cannot read {}: {}", path, std::strerror(errno))};
+  bytes.resize(static_cast<std::size_t>(in.gcount()));
+  auto got = load_lstm(bytes);
+  if (!got)
+    return fault{got.error().code, path + ": " + got.error().detail};
+  return std::make_shared<const lstm_weights>(*std::move(got));
+}
+
 result<backtest_options> options_of(const simulate_request& what) {
   backtest_options out;
   auto format = parse_trace_format(what.format);
@@ -81,6 +96,12 @@ result<backtest_options> options_of(const simulate_request& what) {
       return ok.error();
   if (what.arms != std::vector<std::string>{"all"})
     out.arms = what.arms;
+  if (!what.lstm_weights.empty()) {
+    auto weights = read_weights(what.lstm_weights);
+    if (!weights)
+      return weights.error();
+    out.lstm_start = *std::move(weights);
+  }
   out.seed = what.seed;
   out.cpu_ns = thread_cpu_ns;
   return out;

@@ -24,6 +24,7 @@ struct simulate_request {
   std::uint64_t seed = 1;
   std::string picks;
   std::string report;
+  std::string lstm_weights;
   bool lenient = false;
 };
 

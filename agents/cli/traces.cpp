@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "agents/cli/traces.hpp"
 
+#include "actors/agent/agent_store.hpp"
 #include "agents/cli/progress_line.hpp"
 #include "agents/cli/session.hpp"
 #include "core/base/units.hpp"
@@ -8,11 +9,15 @@
 #include "core/trace/iolog_writer.hpp"
 #include "core/trace/workload.hpp"
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <fstream>
 #include <functional>
 #include <iostream>
+#include <iterator>
+#include <limits>
+#include <set>
 
 namespace foreshift::cli {
 
@@ -107,6 +112,48 @@ result<void> convert(const convert_request& what) {
   });
 }
 
+/// All records of the log's only volume, or of the one named, in the order of their times.
+result<std::vector<access_record>> logged(const export_request& what) {
+  auto store = read_agent_store(what.data + "/agent.db");
+  if (!store)
+    return store.error();
+  std::vector<access_record> out;
+  std::set<std::uint64_t> volumes;
+  auto segments = (*store)->log(0, std::numeric_limits<std::size_t>::max());
+  if (!segments)
+    return segments.error();
+  for (auto& each : *segments) {
+    volumes.insert(each.volume);
+    if (!what.volume.empty() && std::to_string(each.volume) != what.volume)
+      continue;
+    auto records = decode_access_segment(each.body);
+    if (!records)
+      return records.error();
+    std::copy_if(records->begin(), records->end(), std::back_inserter(out),
+                 [&](auto& x) { return x.at_us / 1'000'000 >= what.after_s; });
+  }
+  std::string known;
+  for (auto each : volumes)
+    known += ' ' + std::to_string(each);
+  if (out.empty())
+    return fault{errc::not_found, "no such accesses in the log; it holds volumes:" + known};
+  if (what.volume.empty() && volumes.size() > 1)
+    return fault{errc::invalid, "--volume: the log holds" + known};
+  std::stable_sort(out.begin(), out.end(), [](auto& a, auto& b) { return a.at_us < b.at_us; });
+  return out;
+}
+
+result<void> export_log(const export_request& what) {
+  auto records = logged(what);
+  if (!records)
+    return records.error();
+  return write_iolog(what.out, what.file, [&](iolog_writer& out) {
+    for (auto& x : *records)
+      out.write({x.at_us - records->front().at_us, x.offset, x.bytes, x.op});
+    return result<void>{};
+  });
+}
+
 int ended(session& s, const result<void>& ok) {
   return ok ? 0 : s.fail(ok.error());
 }
@@ -119,6 +166,10 @@ int generate_trace(session& s, const generate_request& what) {
 
 int convert_trace(session& s, const convert_request& what) {
   return ended(s, convert(what));
+}
+
+int export_trace(session& s, const export_request& what) {
+  return ended(s, export_log(what));
 }
 
 } // namespace foreshift::cli

@@ -27,8 +27,18 @@ struct convert_request {
   bool lenient = false;
 };
 
-/// Both write a fio iolog to a file, or to standard output for "-".
+struct export_request {
+  std::string volume; ///< Its number; empty when the log has no other.
+  std::string data;
+  std::int64_t after_s = 0; ///< Of wall clock; what came before is left out.
+  std::string out = "-";
+  std::string file = "volume";
+};
+
+/// All write a fio iolog to a file, or to standard output for "-".
 int generate_trace(session& s, const generate_request& what);
 int convert_trace(session& s, const convert_request& what);
+/// The access log that an agent keeps, also while it runs.
+int export_trace(session& s, const export_request& what);
 
 } // namespace foreshift::cli

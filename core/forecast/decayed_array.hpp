@@ -2,6 +2,7 @@
 #pragma once
 
 #include "core/forecast/expert.hpp"
+#include "core/forecast/growth.hpp"
 
 #include <xtensor/xadapt.hpp>
 #include <xtensor/xmath.hpp>
@@ -44,7 +45,7 @@ public:
     values_[slot] = values_[slot] * std::exp(-rate(window_ms) * age) + amount;
   }
 
-  void grow(std::size_t slots) { values_.resize(slots); }
+  void grow(std::size_t slots) { foreshift::grow(values_, slots); }
 
   /// Values as of `view.window`.
   void write_to(const forecast_view& view, std::span<float> out) const {

@@ -2,6 +2,7 @@
 #include "core/forecast/engine.hpp"
 
 #include "core/forecast/experts.hpp"
+#include "core/forecast/growth.hpp"
 
 #include <algorithm>
 #include <cmath>
@@ -78,7 +79,20 @@ forecast_engine::forecast_engine(const forecaster_options& options)
     : options_(options), extent_end_(extents_of(options)), table_(options.extent_bytes),
       experts_(make_experts()), outlooks_(make_outlooks(options, experts_)) {
   if (options.lstm)
-    learned_.emplace(experts_.size(), options.seed);
+    learned_.emplace(experts_.size(),
+                     options.lstm_start ? *options.lstm_start : shipped_lstm());
+}
+
+void forecast_engine::watch(learned_arm::observer each) {
+  if (learned_)
+    learned_->watch(std::move(each));
+}
+
+bool forecast_engine::study() {
+  for (auto& each : outlooks_)
+    if (each.study())
+      return true;
+  return learned_ && learned_->study();
 }
 
 void forecast_engine::observe(const access& given) {
@@ -165,6 +179,8 @@ void forecast_engine::close(std::uint32_t windows) {
       if (learned_ && &each == &outlooks_.front())
         learned_->learn(learnt);
     });
+  while (!options_.study_apart && study())
+    ;
   if (busy_ > 0) // an idle volume costs nothing
     start_trials();
 }
@@ -229,7 +245,7 @@ void forecast_engine::sort_slots() {
   auto& extents = table_.extents();
   auto by_extent = [&](auto a, auto b) { return extents[a] < extents[b]; };
   auto old = order_.size();
-  order_.resize(table_.size());
+  grow(order_, table_.size());
   auto middle = order_.begin() + static_cast<std::ptrdiff_t>(old);
   std::iota(middle, order_.end(), static_cast<std::uint32_t>(old));
   std::sort(middle, order_.end(), by_extent);

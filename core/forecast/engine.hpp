@@ -19,12 +19,16 @@ public:
 
   void observe(const access& x) override;
   void advance(std::int64_t now_ms) override;
+  bool study() override;
   forecast predict(std::size_t extents_max) const override;
   forecast predict(std::size_t extents_max, std::uint32_t horizon_ms) const override;
   std::vector<std::uint32_t> choose(std::size_t budget) override;
   std::vector<ledger_report> ledgers() const override;
   std::string save() const override;
   result<void> load(std::string_view bytes) override;
+
+  /// What becomes of the learned arm's samples, for a trainer.
+  void watch(learned_arm::observer each);
 
   /// Experts that rank, then the merged arms before the guard and without loyalty.
   std::vector<std::string> arms() const;

@@ -15,8 +15,8 @@ namespace {
 constexpr std::array near_horizons{std::pair{10'000u, 0.3}, std::pair{60'000u, 0.5}};
 // A newcomer must be so many times better, and by so much of a chosen one's mean worth: what is
 // hardly worth a move is not moved.
-constexpr float loyalty = 1.5f;
-constexpr float stay = 0.15f;
+constexpr float loyalty = 1.7f;
+constexpr float stay = 0.25f;
 
 constexpr std::size_t beyond_max = 1u << 16;
 

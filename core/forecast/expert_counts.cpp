@@ -90,7 +90,7 @@ public:
 
   void fold(const extent_table& table, std::uint32_t window, std::uint32_t, std::int64_t,
             std::span<const window_count> counts) override {
-    gap_log2_.resize(table.size(), unknown);
+    grow(gap_log2_, table.size(), unknown);
     for (auto& each : counts) {
       auto& gap = gap_log2_[each.slot];
       auto now = std::log2(static_cast<float>(std::max(1u, window - table.last_window[each.slot])));
@@ -129,32 +129,35 @@ public:
 
   void fold(const extent_table& table, std::uint32_t, std::uint32_t, std::int64_t,
             std::span<const window_count> counts) override {
-    share_.resize(table.size(), 0.5f);
+    grow(share_, table.size(), half);
     for (auto& each : counts) {
       auto now = static_cast<float>(each.reads) / static_cast<float>(std::max(1u, each.all()));
       auto weight = std::min(0.5f, static_cast<float>(each.all()) / 64.0f);
-      share_[each.slot] += weight * (now - share_[each.slot]);
+      auto share = static_cast<float>(share_[each.slot]);
+      share_[each.slot] = static_cast<std::uint16_t>(share + weight * (now * whole - share));
     }
   }
 
   void score(const forecast_view& view, std::span<float> out) const override {
-    std::copy(share_.begin(), share_.end(), out.begin());
+    std::transform(share_.begin(), share_.end(), out.begin(),
+                   [](auto share) { return static_cast<float>(share) / whole; });
     for (std::size_t i = 0; i < view.beyond.size(); ++i) { // likely as what lies before it
       auto before = view.beyond[i] == 0 ? extent_table::none : view.place_of(view.beyond[i] - 1);
       out[view.table.size() + i] = before == extent_table::none ? 0.5f : out[before];
     }
   }
 
-  void keep(std::span<const std::uint32_t> slots) override { gather(share_, slots, 0.5f); }
+  void keep(std::span<const std::uint32_t> slots) override { gather(share_, slots, half); }
   void save(byte_writer& out) const override { out.put_all(share_); }
   void load(byte_reader& in, std::size_t slots, std::uint32_t) override {
-    share_ = in.get_amounts(slots);
-    for (auto each : share_)
-      in.require(each <= 1.001f);
+    share_ = in.get_all<std::uint16_t>(slots);
   }
 
 private:
-  std::vector<float> share_;
+  static constexpr std::uint16_t half = 0x8000;
+  static constexpr float whole = 0xffff;
+
+  std::vector<std::uint16_t> share_;
 };
 
 } // namespace

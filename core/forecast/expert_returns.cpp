@@ -103,28 +103,31 @@ public:
 
   void fold(const extent_table& table, std::uint32_t window, std::uint32_t window_ms, std::int64_t,
             std::span<const window_count> counts) override {
-    away_.resize(table.size());
+    grow(away_, table.size());
     for (auto& each : counts) {
       auto gap = static_cast<float>(window - table.last_window[each.slot]) * window_ms / 1000;
       if (gap >= 30)
-        away_[each.slot] = std::min(1.0f, std::log2(gap) / 16);
+        away_[each.slot] = static_cast<std::uint8_t>(whole * std::min(1.0f, std::log2(gap) / 16));
     }
   }
 
   void score(const forecast_view&, std::span<float> out) const override {
-    std::copy(away_.begin(), away_.end(), out.begin());
+    std::transform(away_.begin(), away_.end(), out.begin(),
+                   [](auto away) { return static_cast<float>(away) / whole; });
   }
 
-  void keep(std::span<const std::uint32_t> slots) override { gather(away_, slots, 0.0f); }
+  void keep(std::span<const std::uint32_t> slots) override {
+    gather(away_, slots, std::uint8_t{0});
+  }
   void save(byte_writer& out) const override { out.put_all(away_); }
   void load(byte_reader& in, std::size_t slots, std::uint32_t) override {
-    away_ = in.get_amounts(slots);
-    for (auto each : away_)
-      in.require(each <= 1);
+    away_ = in.get_all<std::uint8_t>(slots);
   }
 
 private:
-  std::vector<float> away_;
+  static constexpr float whole = 0xff;
+
+  std::vector<std::uint8_t> away_;
 };
 
 class burst final : public expert {
@@ -133,7 +136,7 @@ public:
 
   void fold(const extent_table& table, std::uint32_t, std::uint32_t, std::int64_t,
             std::span<const window_count> counts) override {
-    pages_log2_.resize(table.size());
+    grow(pages_log2_, table.size());
     for (auto& each : counts) {
       auto now = std::log2(1 + static_cast<float>(each.all()));
       auto& mean = pages_log2_[each.slot];

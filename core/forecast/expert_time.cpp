@@ -15,7 +15,7 @@ public:
 
   void fold(const extent_table& table, std::uint32_t, std::uint32_t, std::int64_t,
             std::span<const window_count> counts) override {
-    links_.resize(table.size());
+    grow(links_, table.size());
     auto& extents = table.extents();
     for (auto& each : counts) { // in the order in which the window touched them first
       auto extent = extents[each.slot];
@@ -128,8 +128,8 @@ public:
       close_hour();
       hour_ = hour;
     }
-    hours_.resize(table.size());
-    open_.resize(table.size());
+    grow(hours_, table.size());
+    grow(open_, table.size());
     for (auto& each : counts)
       open_[each.slot] += static_cast<float>(each.all());
   }

@@ -2,6 +2,7 @@
 #include "core/forecast/extent_table.hpp"
 
 #include "core/base/error.hpp"
+#include "core/forecast/growth.hpp"
 
 #include <algorithm>
 #include <bit>
@@ -38,13 +39,14 @@ extent_table::extent_table(std::uint32_t extent_bytes)
 
 std::uint32_t extent_table::add(std::uint32_t extent, std::uint32_t window) {
   auto slot = static_cast<std::uint32_t>(size());
-  extents_.push_back(extent);
-  last_window.push_back(window);
-  pending.push_back(none);
-  touched_.emplace_back();
-  touches_.push_back(0);
-  touched_before_.push_back(0);
-  generation_.push_back(0);
+  auto count = size() + 1;
+  grow(extents_, count, extent);
+  grow(last_window, count, window);
+  grow(pending, count, none);
+  grow(touched_, count);
+  grow(touches_, count);
+  grow(touched_before_, count);
+  grow(generation_, count);
   FORESHIFT_ENSURE(index_.added(extents_));
   return slot;
 }

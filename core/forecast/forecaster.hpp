@@ -3,6 +3,7 @@
 
 #include "core/base/result.hpp"
 #include "core/forecast/ledger.hpp"
+#include "core/forecast/lstm.hpp"
 #include "core/trace/access.hpp"
 
 #include <array>
@@ -65,9 +66,12 @@ struct forecaster_options {
   std::vector<std::uint32_t> more_horizons_ms{10'000, 60'000, 300'000, 3'600'000};
   std::size_t extents_max = 1u << 20; ///< Beyond it the coldest are forgotten. At least 8.
   bool lstm = true;                   ///< Whether the learned arm takes part.
+  std::shared_ptr<const lstm_weights> lstm_start{}; ///< Its first weights; null: those shipped.
+  /// What was seen is learnt only by calls of `study`, not within `advance`.
+  bool study_apart = false;
   /// Experts are judged by their so many hottest extents; 0: 5 % of the volume's, at least 32.
   std::size_t budget_extents = 0;
-  std::uint64_t seed = 1; ///< Of the trees' samples and the LSTM's first weights.
+  std::uint64_t seed = 1; ///< Of the trees' samples.
 };
 
 /// Learns one volume's accesses and predicts the next. Pure: time comes with the accesses and with
@@ -80,6 +84,10 @@ public:
 
   /// Closes every window that ends at or before `now_ms`.
   virtual void advance(std::int64_t now_ms) = 0;
+
+  /// Does one piece of the learning that is due, some 0.1 s of it at most; false when there was none.
+  /// Only needed with `study_apart`: whoever calls it decides how much of a processor goes into it.
+  virtual bool study() = 0;
 
   /// The `extents_max` hottest extents expected over the horizon, or over one of the others.
   virtual forecast predict(std::size_t extents_max) const = 0;

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "core/forecast/learned_arm.hpp"
 
+#include "core/base/error.hpp"
 #include "core/forecast/decayed_array.hpp"
 
-#include <bit>
+#include <algorithm>
 #include <cmath>
 #include <numbers>
 #include <numeric>
@@ -17,21 +18,51 @@ constexpr std::size_t batch_rows = 256; // what a step needs stays cached
 constexpr std::size_t sample_rows = 512;
 constexpr std::size_t samples_max = 16;
 constexpr int lesson_passes = 3;
-constexpr std::uint32_t time_inputs = 2;
+constexpr std::int64_t sample_ms = 1'200'000; ///< For so long the same extents are sampled.
+constexpr float learning_rate = 5e-4f;
+constexpr float steps = 127;
 
-std::uint16_t pack(float x) {
-  return static_cast<std::uint16_t>((std::bit_cast<std::uint32_t>(x) + 0x8000u) >> 16);
+std::int8_t pack_hidden(float x) { // within -1..1
+  return static_cast<std::int8_t>(std::lrint(steps * x));
 }
 
-float unpack(std::uint16_t x) {
-  return std::bit_cast<float>(std::uint32_t{x} << 16);
+float unpack_hidden(std::int8_t x) {
+  return static_cast<float>(x) / steps;
+}
+
+/// Fine near zero, coarse far from it, up to 126.
+std::int8_t pack_cell(float x) {
+  auto size = std::min(steps - 1, steps * std::abs(x) / (1 + std::abs(x)));
+  return static_cast<std::int8_t>(std::lrint(std::copysign(size, x)));
+}
+
+float unpack_cell(std::int8_t x) {
+  auto size = static_cast<float>(x);
+  return size / (steps - std::min(std::abs(size), steps - 1));
+}
+
+/// The rows whose extents come first in an order that changes with `salt`.
+void take(std::vector<std::uint32_t> of, std::size_t count, const candidates& now,
+          std::uint64_t salt, std::vector<std::uint32_t>& to) {
+  auto key = [&](std::uint32_t row) {
+    auto mixed = (now.extents[row] + (salt << 32)) * 0x9e3779b97f4a7c15ull;
+    return (mixed ^ mixed >> 29) * 0xbf58476d1ce4e5b9ull;
+  };
+  if (of.size() > count) {
+    std::nth_element(of.begin(), of.begin() + static_cast<std::ptrdiff_t>(count), of.end(),
+                     [&](auto a, auto b) { return key(a) < key(b); });
+    of.resize(count);
+  }
+  std::sort(of.begin(), of.end());
+  to.insert(to.end(), of.begin(), of.end());
 }
 
 } // namespace
 
-learned_arm::learned_arm(std::size_t experts, std::uint64_t seed)
-    : experts_(experts), weights_(lstm_weights::random(
-                             static_cast<std::uint32_t>(experts) + time_inputs, units, seed)) {}
+learned_arm::learned_arm(std::size_t experts, lstm_weights start)
+    : experts_(experts), weights_(std::move(start)), optimizer_(learning_rate) {
+  FORESHIFT_ENSURE(weights_.inputs == experts + time_inputs && weights_.hidden == units);
+}
 
 std::vector<float> learned_arm::inputs_of(const level_columns& levels,
                                           std::span<const std::uint32_t> rows,
@@ -58,8 +89,8 @@ lstm_state learned_arm::states_of(std::span<const std::uint32_t> rows) const {
   for (std::size_t row = 0; row < rows.size(); ++row)
     if (rows[row] < states_.size())
       for (std::size_t i = 0; i < units; ++i) {
-        out.hidden[row * units + i] = unpack(states_[rows[row]][i]);
-        out.cell[row * units + i] = unpack(states_[rows[row]][units + i]);
+        out.hidden[row * units + i] = unpack_hidden(states_[rows[row]][i]);
+        out.cell[row * units + i] = unpack_cell(states_[rows[row]][units + i]);
       }
   return out;
 }
@@ -79,7 +110,7 @@ void learned_arm::score(const level_columns& levels, std::int64_t now_ms,
 
 void learned_arm::step(const candidates& now, std::size_t slots, std::int64_t now_ms,
                        std::int64_t end_ms) {
-  states_.resize(slots);
+  grow(states_, slots);
   remember(now, now_ms, end_ms);
   std::vector<std::uint32_t> rows;
   for (std::size_t begin = 0; begin < slots; begin += batch_rows) {
@@ -89,31 +120,28 @@ void learned_arm::step(const candidates& now, std::size_t slots, std::int64_t no
     lstm_step(weights_, inputs_of(now.levels, rows, now_ms), state);
     for (std::size_t row = 0; row < rows.size(); ++row)
       for (std::size_t i = 0; i < units; ++i) {
-        states_[begin + row][i] = pack(state.hidden[row * units + i]);
-        states_[begin + row][units + i] = pack(state.cell[row * units + i]);
+        states_[begin + row][i] = pack_hidden(state.hidden[row * units + i]);
+        states_[begin + row][units + i] = pack_cell(state.cell[row * units + i]);
       }
   }
 }
 
-/// Three of four rows are contenders, which some expert has among its hottest; evenly spread.
+/// Three of four rows are contenders, which some expert has among its hottest.
 void learned_arm::remember(const candidates& now, std::int64_t now_ms, std::int64_t end_ms) {
   std::vector<std::uint32_t> rows, contenders, others;
   for (std::uint32_t i = 0; i < now.extents.size(); ++i)
     (now.picks[i] != 0 ? contenders : others).push_back(i);
-  auto take = [&](const std::vector<std::uint32_t>& of, std::size_t count) {
-    count = std::min(count, of.size());
-    for (std::size_t i = 0; i < count; ++i)
-      rows.push_back(of[i * of.size() / count]);
-  };
-  take(contenders, sample_rows * 3 / 4);
-  take(others, sample_rows / 4);
+  auto salt = static_cast<std::uint64_t>(now_ms / sample_ms);
+  take(std::move(contenders), sample_rows * 3 / 4, now, salt, rows);
+  take(std::move(others), sample_rows / 4, now, salt, rows);
   if (samples_.size() >= samples_max)
     samples_.pop_front();
   auto& to = samples_.emplace_back();
   to.end_ms = end_ms;
+  to.seen.at_ms = now_ms;
   for (auto i : rows)
-    to.extents.push_back(now.extents[i]);
-  to.inputs = inputs_of(now.levels, rows, now_ms);
+    to.seen.extents.push_back(now.extents[i]);
+  to.seen.inputs = inputs_of(now.levels, rows, now_ms);
   to.before = states_of(rows);
 }
 
@@ -127,16 +155,28 @@ void learned_arm::learn(const lesson& of) {
   std::unordered_map<std::uint32_t, float> came;
   for (std::size_t i = 0; i < of.rows(); ++i)
     came[of.extents[i]] = of.total[i];
-  std::vector<float> targets;
-  for (auto extent : from.extents) {
+  for (auto extent : from.seen.extents) {
     auto found = came.find(extent);
-    targets.push_back(found == came.end() ? 0 : found->second);
+    from.seen.targets.push_back(found == came.end() ? 0 : found->second);
   }
-  if (targets.empty())
+  if (watch_)
+    watch_(from.seen);
+  if (from.seen.targets.empty())
     return;
-  std::vector<std::vector<float>> steps{std::move(from.inputs)};
+  if (noted_.size() >= samples_max) // learning does not keep up: the oldest tell least
+    noted_.pop_front();
+  noted_.push_back(std::move(from));
+}
+
+bool learned_arm::study() {
+  if (noted_.empty())
+    return false;
+  auto from = std::move(noted_.front());
+  noted_.pop_front();
+  std::vector<std::vector<float>> inputs{std::move(from.seen.inputs)};
   for (int i = 0; i < lesson_passes; ++i)
-    optimizer_.apply(weights_, lstm_learn(weights_, steps, from.before, targets));
+    optimizer_.apply(weights_, lstm_learn(weights_, inputs, from.before, from.seen.targets));
+  return true;
 }
 
 void learned_arm::keep(std::span<const std::uint32_t> slots) {
@@ -156,9 +196,6 @@ void learned_arm::load(byte_reader& in, std::size_t slots) {
       in.require(std::isfinite(each) && std::abs(each) < 1e4f);
   }
   states_ = in.get_all<packed_state>(slots);
-  for (auto& state : states_)
-    for (auto each : state)
-      in.require(std::abs(unpack(each)) < 1e4f); // also false for what is no number
 }
 
 } // namespace foreshift

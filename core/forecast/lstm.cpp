@@ -2,6 +2,7 @@
 #include "core/forecast/lstm.hpp"
 
 #include "core/forecast/decayed_array.hpp"
+#include "core/forecast/lstm_fused.hpp"
 
 #include <cblas.h>
 #include <xtensor/xtensor.hpp>
@@ -168,6 +169,12 @@ lstm_weights lstm_weights::random(std::uint32_t inputs, std::uint32_t hidden, st
 
 std::vector<float> lstm_step(const lstm_weights& by, std::span<const float> inputs,
                              lstm_state& state) {
+  if (by.hidden == lstm_batch::units) {
+    std::vector<float> out(inputs.size() / by.inputs);
+    lstm_fused_step({by.gates.data(), by.head.data(), inputs.data(), out.size(), by.inputs,
+                     state.hidden.data(), state.cell.data(), out.data()});
+    return out;
+  }
   forward(by, inputs, state);
   return outputs(by, state);
 }

@@ -19,6 +19,7 @@ constexpr double memory = 0.9;   ///< Of verdicts, per horizon.
 constexpr float fade = 0.99f;    ///< Of a lesson's weight, per lesson.
 constexpr float share_max = 6;   ///< Of what a lesson tells of one extent: the very hot are known.
 constexpr std::size_t lesson_rows_max = 49'152;
+constexpr std::size_t restored_lessons_min = 16;
 constexpr int fit_every = 2;
 
 // Arms beside the experts, in this order.
@@ -218,11 +219,22 @@ void outlook::learn(trial::outcome result) {
     each.weight *= fade;
   lessons_.push_back(std::move(learnt));
   thin_out();
+  // Lessons are not saved: a merge that came with a state knows more than the first few since.
+  auto restored = judged_ > static_cast<double>(lessons_.size()) + 0.5;
+  if (restored && lessons_.size() < restored_lessons_min)
+    return;
   if (++unfitted_ >= fit_every || lessons_.size() < 8) {
-    fit_.learn(lessons_);
-    trees_.learn(lessons_);
+    fit_due_ = true;
     unfitted_ = 0;
   }
+}
+
+bool outlook::study() {
+  if (!std::exchange(fit_due_, false))
+    return false;
+  fit_.learn(lessons_);
+  trees_.learn(lessons_);
+  return true;
 }
 
 /// Makes room: of the lessons the one goes whose neighbours lie closest for its age, so that recent

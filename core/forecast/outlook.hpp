@@ -50,6 +50,10 @@ public:
 
   void count(const extent_table& table, std::span<const window_count> counts);
 
+  /// Fits the merge to the lessons, if new ones have come since it was fitted last. The most
+  /// expensive part of all; false when there was nothing to do.
+  bool study();
+
   /// Judges the trials that ended; `each(lesson)` gets what they teach.
   void advance(std::int64_t now_ms, const std::function<void(const lesson&)>& each);
 
@@ -93,6 +97,7 @@ private:
   std::deque<trial> trials_;
   std::vector<lesson> lessons_;
   int unfitted_ = 0;                  ///< Lessons since the last fit.
+  bool fit_due_ = false;
   double read_share_ = 0.5;           ///< Of accesses, lately.
   std::vector<std::uint32_t> chosen_; ///< The last choice, ascending.
   std::int64_t next_ms_ = std::numeric_limits<std::int64_t>::min();

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // bench_forecast_cost [EXTENTS]: CPU time of a decision over so many active extents (1,000,000)
 // with and without the LSTM, memory per extent, and an LSTM step.
-// bench_forecast_cost --lstm FILE: one step over a batch; weights, inputs and outputs go to FILE,
-// its CPU time to stdout, for lstm_torch.py.
+// bench_forecast_cost --lstm FILE ROWS: one step over a batch; weights, inputs and outputs go to
+// FILE, its CPU time to stdout, for lstm_torch.py.
 #include "core/forecast/engine.hpp"
 #include "core/forecast/lstm.hpp"
 
@@ -61,14 +61,15 @@ void decide(std::size_t extents, bool lstm) {
 }
 
 struct batch {
-  static constexpr std::uint32_t inputs = 28, units = 16;
-  static constexpr std::size_t rows =
-      256; ///< As the learned arm takes them: what a step needs stays cached.
+  /// As the learned arm takes them.
+  static constexpr std::uint32_t inputs = 27, units = learned_arm::units;
+  static constexpr std::size_t rows_usual = 256;
+  std::size_t rows;
   lstm_weights weights = lstm_weights::random(inputs, units, 7);
   std::vector<float> x;
   lstm_state before;
 
-  batch() {
+  explicit batch(std::size_t rows_wanted) : rows(rows_wanted) {
     std::mt19937_64 bits(3);
     auto fill = [&](std::vector<float>& to, std::size_t count) {
       for (std::size_t i = 0; i < count; ++i)
@@ -88,15 +89,15 @@ double step_ns(const batch& of, std::vector<float>& y) {
     y = lstm_step(of.weights, of.x, state);
     best = std::min(best, cpu_s() - began);
   }
-  return best * 1e9 / batch::rows;
+  return best * 1e9 / static_cast<double>(of.rows);
 }
 
-int lstm_to(const char* path) {
-  batch of;
+int lstm_to(const char* path, std::size_t rows) {
+  batch of(rows);
   std::vector<float> y;
   auto ns = step_ns(of, y);
   std::ofstream out(path, std::ios::binary);
-  for (std::uint32_t number : {batch::inputs, batch::units, std::uint32_t{batch::rows}})
+  for (std::uint32_t number : {batch::inputs, batch::units, static_cast<std::uint32_t>(rows)})
     out.write(reinterpret_cast<const char*>(&number), sizeof number);
   for (const std::vector<float>* part :
        {&std::as_const(of.weights.gates), &std::as_const(of.weights.head), &std::as_const(of.x),
@@ -111,11 +112,11 @@ int lstm_to(const char* path) {
 
 int main(int argc, char** argv) {
   std::setvbuf(stdout, nullptr, _IOLBF, 0);
-  if (argc == 3 && std::string{argv[1]} == "--lstm")
-    return lstm_to(argv[2]);
+  if (argc == 4 && std::string{argv[1]} == "--lstm")
+    return lstm_to(argv[2], std::strtoull(argv[3], nullptr, 10));
   auto extents = argc > 1 ? std::strtoull(argv[1], nullptr, 10) : 1'000'000;
   std::vector<float> y;
-  std::printf("LSTM step: %.0f ns an extent\n", step_ns({}, y));
+  std::printf("LSTM step: %.0f ns an extent\n", step_ns(batch(batch::rows_usual), y));
   decide(extents, false);
   decide(extents, true);
 }

@@ -1,20 +1,24 @@
 // SPDX-License-Identifier: Apache-2.0
-// bench_forecast_folds [--only WORD] [--arms A,B] [TRACE[@SPAN_MIN] ...]: back-tests the forecast
-// over generated traces of several seeds and over folds of the given ones: whole, each half, and
-// without its first third. One table; the last column is how far the choice lies below the best
-// simple method in hindsight (mean of accesses and distinct pages, in points of the clairvoyant
-// choice).
+// bench_forecast_folds [--only WORD] [--arms A,B] [--whole] [--lstm-gain] [TRACE[@SPAN_MIN] ...]:
+// back-tests the forecast over generated traces of several seeds and over folds of the given ones:
+// whole, each half, and without its first third; with --whole over the given traces alone, as they
+// are. One table; the last column is how far the choice lies above the best simple method in
+// hindsight (mean of accesses and distinct pages, in points of the clairvoyant choice). With
+// --lstm-gain, what the LSTM adds to the choice, decision by decision, with a bootstrap interval.
 #include "core/forecast/backtest/backtest.hpp"
 #include "core/trace/iolog_writer.hpp"
 #include "core/trace/workload.hpp"
 
 #include <algorithm>
+#include <array>
+#include <cmath>
 #include <cstdio>
 #include <cstdlib>
 #include <ctime>
 #include <filesystem>
 #include <fstream>
 #include <iostream>
+#include <random>
 
 using namespace foreshift;
 namespace fs = std::filesystem;
@@ -75,13 +79,16 @@ std::vector<fold> generated(const fs::path& dir, const std::string& only) {
 }
 
 /// Whole; first half; second half; without its first third.
-std::vector<fold> folds_of(const std::string& given, const fs::path& dir, const std::string& only) {
+std::vector<fold> folds_of(const std::string& given, const fs::path& dir, const std::string& only,
+                           bool whole_only) {
   auto at = given.rfind('@');
   fold whole{fs::path(given.substr(0, at)).filename().string(), given.substr(0, at)};
   whole.name = whole.name.substr(0, whole.name.find('.'));
   if (at != given.npos)
     whole.span_ms = std::atoll(given.c_str() + at + 1) * 60'000;
   std::vector<fold> out{whole};
+  if (whole_only)
+    return out;
   auto counted = survey_trace(whole.path, {}, 1u << 20, whole.span_ms * 1000, {});
   if (!counted) {
     std::cerr << counted.error().detail << '\n';
@@ -150,15 +157,93 @@ void run(const fold& of, const std::vector<std::string>& arms, std::vector<doubl
   gaps.push_back(mean(report->arms.front()) - simple);
 }
 
+/// Points of the clairvoyant choice that each decision gains by the LSTM: mean of accesses and
+/// distinct pages.
+std::vector<double> lstm_gains(const fold& of) {
+  std::array<std::vector<double>, 2> reached;
+  for (auto lstm : {false, true}) {
+    backtest_options options;
+    options.span_ms = of.span_ms;
+    options.arms = {"foreshift"};
+    options.lstm = lstm;
+    auto report = run_backtest(of.path, options);
+    if (!report) {
+      std::cerr << of.name << ": " << report.error().detail << '\n';
+      return {};
+    }
+    auto& arm = report->arms.front();
+    auto& best = report->oracle.share;
+    for (std::size_t i = 0; i < arm.curve.size(); ++i)
+      if (!std::isnan(arm.curve[i]))
+        reached[lstm].push_back(50 * (arm.curve[i] / best.access
+                                      + arm.curve_distinct[i] / best.distinct));
+  }
+  for (std::size_t i = 0; i < reached[1].size(); ++i)
+    reached[1][i] -= reached[0][i];
+  return reached[1];
+}
+
+struct interval {
+  double low, middle, high;
+};
+
+/// The mean over traces of the mean over their decisions, with 95 % of 4000 resamples of the
+/// decisions of each trace (Efron, 1979).
+interval bootstrap(const std::vector<std::vector<double>>& traces) {
+  std::mt19937_64 random(1);
+  auto once = [&](bool again) {
+    double out = 0;
+    for (auto& gains : traces) {
+      double sum = 0;
+      for (std::size_t i = 0; i < gains.size(); ++i)
+        sum += gains[again ? random() % gains.size() : i];
+      out += sum / static_cast<double>(gains.size());
+    }
+    return out / static_cast<double>(traces.size());
+  };
+  constexpr std::size_t count = 4000;
+  std::vector<double> all;
+  for (std::size_t i = 0; i < count; ++i)
+    all.push_back(once(true));
+  std::sort(all.begin(), all.end());
+  return {all[count / 40], once(false), all[count - count / 40 - 1]};
+}
+
+/// With the LSTM against without it, decision by decision.
+void print_lstm_gain(const std::vector<fold>& folds) {
+  std::vector<std::vector<double>> all;
+  auto line = [](const std::string& name, std::size_t decisions, interval x) {
+    std::printf("%-26s %4zu decisions  %+5.2f  (95 %%: %+5.2f to %+5.2f)\n", name.c_str(), decisions,
+                x.middle, x.low, x.high);
+    std::fflush(stdout);
+  };
+  std::size_t decisions = 0;
+  for (auto& each : folds) {
+    auto gains = lstm_gains(each);
+    if (gains.empty())
+      continue;
+    line(each.name, gains.size(), bootstrap({gains}));
+    decisions += gains.size();
+    all.push_back(std::move(gains));
+  }
+  if (!all.empty())
+    line("all traces alike", decisions, bootstrap(all));
+}
+
 } // namespace
 
 int main(int argc, char** argv) {
   std::string only;
+  bool whole = false, gain = false;
   std::vector<std::string> arms, traces;
   for (int i = 1; i < argc; ++i) {
     std::string word = argv[i];
     if (word == "--only" && i + 1 < argc) {
       only = argv[++i];
+    } else if (word == "--whole") {
+      whole = true;
+    } else if (word == "--lstm-gain") {
+      gain = true;
     } else if (word == "--arms" && i + 1 < argc) {
       std::string list = argv[++i];
       for (std::size_t at = 0; at <= list.size();
@@ -170,16 +255,23 @@ int main(int argc, char** argv) {
   }
   auto dir = fs::temp_directory_path() / ("foreshift-folds-" + std::to_string(std::time(nullptr)));
   fs::create_directory(dir);
-  std::printf(
-      "%-26s %6s %4s  per merged arm: of the oracle's access|distinct, moved; the best simple "
-      "one; above it\n",
-      "trace", "extents", "dec");
-  std::vector<double> gaps;
+  std::vector<fold> folds;
   for (auto& each : traces)
-    for (auto& part : folds_of(each, dir, only))
-      run(part, arms, gaps);
-  for (auto& each : generated(dir, only))
-    run(each, arms, gaps);
+    for (auto& part : folds_of(each, dir, only, whole))
+      folds.push_back(part);
+  if (!whole)
+    for (auto& each : generated(dir, only))
+      folds.push_back(each);
+  std::vector<double> gaps;
+  if (gain) {
+    print_lstm_gain(folds);
+  } else {
+    std::printf("%-26s %6s %4s  per merged arm: of the oracle's access|distinct, moved; the best "
+                "simple one; above it\n",
+                "trace", "extents", "dec");
+    for (auto& each : folds)
+      run(each, arms, gaps);
+  }
   fs::remove_all(dir);
   if (!gaps.empty())
     std::printf("worst against the best simple method: %.1f points\n",

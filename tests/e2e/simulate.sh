@@ -86,5 +86,16 @@ for wrong in '--budget 0%' '--budget 101%' '--budget nan' '--train 100%' '--hori
   # shellcheck disable=SC2086
   expect_exit 2 "$fs" simulate --trace zipf.iolog $wrong
 done
+weights=$source_dir/core/forecast/lstm_start.fslw
+"$fs" simulate --trace zipf.iolog --arms lstm --lstm-weights "$weights" >/dev/null ||
+  fail "the weights' own file is refused"
+head -c -4 "$weights" >cut.fslw
+{ head -c 4 "$weights"; printf '\x09'; tail -c +6 "$weights"; } >later.fslw
+{ head -c 8 "$weights"; printf '\x05'; tail -c +10 "$weights"; } >shape.fslw
+for wrong in 'cut cut off' 'later version 9' 'shape of 5 inputs' 'empty not a weights file'; do
+  cp -n empty empty.fslw
+  expect_exit 1 "$fs" simulate --trace zipf.iolog --lstm-weights "${wrong%% *}.fslw"
+  expect_said "${wrong#* }"
+done
 expect_exit 1 "$fs" simulate --trace zipf.iolog --picks /nowhere/x && expect_said 'cannot write'
 note "passed"

@@ -83,6 +83,8 @@ private:
     out.horizon_ms = options_.horizon_ms;
     out.budget_extents = budget_;
     out.seed = options_.seed;
+    out.lstm = options_.lstm;
+    out.lstm_start = options_.lstm_start;
     return out;
   }
 

@@ -8,6 +8,7 @@
 
 #include <functional>
 #include <iosfwd>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -25,6 +26,8 @@ struct backtest_options {
   double train = 0.6;            ///< Decisions begin after this share of the trace's time.
   std::vector<std::string> arms; ///< Those to report; empty: all.
   std::uint64_t seed = 1;
+  bool lstm = true;                                 ///< Whether the learned arm takes part.
+  std::shared_ptr<const lstm_weights> lstm_start{}; ///< Its first weights; null: those shipped.
   bool heat_map = false;
   std::ostream* picks = nullptr;        ///< CSV `decision,time_s,arm,extent`.
   std::function<std::int64_t()> cpu_ns; ///< CPU time of this thread.

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "core/forecast/experts.hpp"
+#include "core/forecast/learned_arm.hpp"
 #include "core/forecast/lstm.hpp"
+#include "core/forecast/lstm_fused.hpp"
 
 #include <doctest/doctest.h>
 
@@ -28,24 +31,25 @@ lstm_state some_state(std::uint64_t seed) {
 /// The textbook, one number at a time, in double precision.
 double plain_step(const lstm_weights& w, const float* x, std::vector<double>& h,
                   std::vector<double>& c) {
+  auto columns = w.inputs, width = w.hidden;
   auto logistic = [](double v) { return 1 / (1 + std::exp(-v)); };
   auto sum = [&](std::size_t gate, std::size_t unit) {
-    auto column = gate * units + unit;
-    double out = w.gates[(inputs + units) * 4 * units + column];
-    for (std::size_t i = 0; i < inputs; ++i)
-      out += double{x[i]} * w.gates[i * 4 * units + column];
-    for (std::size_t i = 0; i < units; ++i)
-      out += h[i] * w.gates[(inputs + i) * 4 * units + column];
+    auto column = gate * width + unit;
+    double out = w.gates[(columns + width) * 4 * width + column];
+    for (std::size_t i = 0; i < columns; ++i)
+      out += double{x[i]} * w.gates[i * 4 * width + column];
+    for (std::size_t i = 0; i < width; ++i)
+      out += h[i] * w.gates[(columns + i) * 4 * width + column];
     return out;
   };
-  std::vector<double> next(units);
-  for (std::size_t unit = 0; unit < units; ++unit) {
+  std::vector<double> next(width);
+  for (std::size_t unit = 0; unit < width; ++unit) {
     c[unit] = logistic(sum(1, unit)) * c[unit] + logistic(sum(0, unit)) * std::tanh(sum(2, unit));
     next[unit] = logistic(sum(3, unit)) * std::tanh(c[unit]);
   }
   h = next;
-  double out = w.head[units];
-  for (std::size_t unit = 0; unit < units; ++unit)
+  double out = w.head[width];
+  for (std::size_t unit = 0; unit < width; ++unit)
     out += h[unit] * w.head[unit];
   return out;
 }
@@ -69,6 +73,48 @@ TEST_CASE("lstm: a batch agrees with the textbook, row by row, over several step
       CHECK(y[row]
             == doctest::Approx(plain_step(w, &x[row * inputs], h[row], c[row])).epsilon(1e-5));
   }
+}
+
+TEST_CASE("lstm: fused steps agree with the textbook, for every number of rows") {
+  constexpr std::uint32_t wide = lstm_batch::units;
+  auto w = lstm_weights::random(27, wide, 5);
+  for (auto& each : w.gates)
+    each *= 4; // gates also shut and open wide
+  for (std::size_t count : {1u, 5u, 6u, 7u, 13u, 64u}) {
+    lstm_state state{numbers(count * wide, 1), numbers(count * wide, 2)};
+    auto before = state;
+    auto x = numbers(count * w.inputs, 3);
+    auto y = lstm_step(w, x, state);
+    REQUIRE(y.size() == count);
+    for (std::size_t row = 0; row < count; ++row) {
+      auto part = [&](const std::vector<float>& of) {
+        return std::vector<double>(of.begin() + static_cast<std::ptrdiff_t>(row * wide),
+                                   of.begin() + static_cast<std::ptrdiff_t>((row + 1) * wide));
+      };
+      auto h = part(before.hidden), c = part(before.cell);
+      CHECK(std::abs(y[row] - plain_step(w, &x[row * w.inputs], h, c)) < 1e-5);
+      for (std::size_t i = 0; i < wide; ++i) {
+        CHECK(std::abs(state.hidden[row * wide + i] - h[i]) < 1e-5);
+        CHECK(std::abs(state.cell[row * wide + i] - c[i]) < 1e-5);
+      }
+    }
+  }
+}
+
+TEST_CASE("lstm: huge inputs saturate the gates and stay numbers") {
+  auto w = lstm_weights::random(27, lstm_batch::units, 5);
+  lstm_state state{std::vector<float>(lstm_batch::units), std::vector<float>(lstm_batch::units)};
+  std::vector<float> x(27, 1e6f);
+  for (int i = 0; i < 100; ++i)
+    for (auto y : lstm_step(w, x, state))
+      CHECK(std::isfinite(y));
+}
+
+TEST_CASE("lstm: the shipped weights are of the engine's shape and were trained") {
+  auto w = shipped_lstm();
+  CHECK(w.inputs == make_experts().size() + learned_arm::time_inputs);
+  CHECK(w.hidden == learned_arm::units);
+  CHECK(w != lstm_weights::random(w.inputs, w.hidden, 1));
 }
 
 TEST_CASE("lstm: gradients through time agree with finite differences") {

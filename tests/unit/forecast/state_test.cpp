@@ -147,3 +147,32 @@ TEST_CASE("forecaster state: a frame that claims a huge content is refused") {
   REQUIRE_FALSE(got);
   CHECK(got.error().detail.find("impossible size") != std::string::npos);
 }
+
+TEST_CASE("forecaster state: a restored merge is not fitted anew to its first few lessons") {
+  forecaster_options small;
+  small.size_bytes = 1024 * mib;
+  small.more_horizons_ms = {};
+  small.lstm = false;
+  small.study_apart = true;
+  auto f = make_forecaster(small);
+  std::mt19937_64 random(3);
+  std::int64_t now_ms = 0;
+  auto fits = [&](int minutes) {
+    int out = 0;
+    for (int second = 0; second < 60 * minutes; ++second) {
+      for (int i = 0; i < 20; ++i)
+        f->observe({now_ms, random() % 40 * mib, 4096, false});
+      now_ms += 1000;
+      f->advance(now_ms);
+      while (f->study())
+        ++out;
+    }
+    return out;
+  };
+  CHECK(fits(6) > 0); // a verdict every 12 s, once the first minute has passed
+  auto state = f->save();
+  f = make_forecaster(small);
+  REQUIRE(f->load(state));
+  CHECK(fits(3) == 0);
+  CHECK(fits(4) > 0);
+}
