@@ -79,8 +79,7 @@ forecast_engine::forecast_engine(const forecaster_options& options)
     : options_(options), extent_end_(extents_of(options)), table_(options.extent_bytes),
       experts_(make_experts()), outlooks_(make_outlooks(options, experts_)) {
   if (options.lstm)
-    learned_.emplace(experts_.size(),
-                     options.lstm_start ? *options.lstm_start : shipped_lstm());
+    learned_.emplace(experts_.size(), options.lstm_start ? *options.lstm_start : shipped_lstm());
 }
 
 void forecast_engine::watch(learned_arm::observer each) {

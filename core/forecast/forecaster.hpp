@@ -85,8 +85,9 @@ public:
   /// Closes every window that ends at or before `now_ms`.
   virtual void advance(std::int64_t now_ms) = 0;
 
-  /// Does one piece of the learning that is due, some 0.1 s of it at most; false when there was none.
-  /// Only needed with `study_apart`: whoever calls it decides how much of a processor goes into it.
+  /// Does one piece of the learning that is due, some 0.1 s of it at most; false when there was
+  /// none. Only needed with `study_apart`: whoever calls it decides how much of a processor goes
+  /// into it.
   virtual bool study() = 0;
 
   /// The `extents_max` hottest extents expected over the horizon, or over one of the others.

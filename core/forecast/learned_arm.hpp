@@ -13,9 +13,9 @@
 namespace foreshift {
 
 /// An LSTM over what the experts say of an extent, and the time of day: one expert more. Every
-/// extent has a state of its own, 32 bytes, which moves on at each decision; the weights are shared,
-/// start from those shipped with the program, and learn from each decision whose outcome is known,
-/// a bounded sample at a time. One thread.
+/// extent has a state of its own, 32 bytes, which moves on at each decision; the weights are
+/// shared, start from those shipped with the program, and learn from each decision whose outcome is
+/// known, a bounded sample at a time. One thread.
 class learned_arm {
 public:
   static constexpr std::uint32_t units = 16;

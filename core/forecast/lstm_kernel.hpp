@@ -35,7 +35,8 @@ private:
   [[gnu::always_inline]] static void each(Act act) {
     [&]<std::size_t... I>(std::index_sequence<I...>) __attribute__((always_inline)) {
       (act(std::integral_constant<std::size_t, I>{}), ...);
-    }(std::make_index_sequence<Count>{});
+    }
+    (std::make_index_sequence<Count>{});
   }
 
   struct fraction {

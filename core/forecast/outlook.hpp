@@ -96,7 +96,7 @@ private:
   double judged_ = 0; ///< Decayed number of verdicts.
   std::deque<trial> trials_;
   std::vector<lesson> lessons_;
-  int unfitted_ = 0;                  ///< Lessons since the last fit.
+  int unfitted_ = 0; ///< Lessons since the last fit.
   bool fit_due_ = false;
   double read_share_ = 0.5;           ///< Of accesses, lately.
   std::vector<std::uint32_t> chosen_; ///< The last choice, ascending.

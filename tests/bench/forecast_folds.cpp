@@ -175,8 +175,8 @@ std::vector<double> lstm_gains(const fold& of) {
     auto& best = report->oracle.share;
     for (std::size_t i = 0; i < arm.curve.size(); ++i)
       if (!std::isnan(arm.curve[i]))
-        reached[lstm].push_back(50 * (arm.curve[i] / best.access
-                                      + arm.curve_distinct[i] / best.distinct));
+        reached[lstm].push_back(
+            50 * (arm.curve[i] / best.access + arm.curve_distinct[i] / best.distinct));
   }
   for (std::size_t i = 0; i < reached[1].size(); ++i)
     reached[1][i] -= reached[0][i];
@@ -213,8 +213,8 @@ interval bootstrap(const std::vector<std::vector<double>>& traces) {
 void print_lstm_gain(const std::vector<fold>& folds) {
   std::vector<std::vector<double>> all;
   auto line = [](const std::string& name, std::size_t decisions, interval x) {
-    std::printf("%-26s %4zu decisions  %+5.2f  (95 %%: %+5.2f to %+5.2f)\n", name.c_str(), decisions,
-                x.middle, x.low, x.high);
+    std::printf("%-26s %4zu decisions  %+5.2f  (95 %%: %+5.2f to %+5.2f)\n", name.c_str(),
+                decisions, x.middle, x.low, x.high);
     std::fflush(stdout);
   };
   std::size_t decisions = 0;

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// lstm_train OUT [--seed N] [--batches N] [--check TRACE] [TRACE ...]: the LSTM's first weights, from
-// generated traces and the given ones. The engine runs over each trace and notes, for a sample of
-// extents, what its experts said at each decision and what came; then random weights learn, through
-// eight decisions in time, to tell the second from the first. Prints the loss on traces that were
-// held out. The same seed and traces give the same weights on the same kind of processor.
+// lstm_train OUT [--seed N] [--batches N] [--check TRACE] [TRACE ...]: the LSTM's first weights,
+// from generated traces and the given ones. The engine runs over each trace and notes, for a sample
+// of extents, what its experts said at each decision and what came; then random weights learn,
+// through eight decisions in time, to tell the second from the first. Prints the loss on traces
+// that were held out. The same seed and traces give the same weights on the same kind of processor.
 #include "core/forecast/backtest/survey.hpp"
 #include "core/forecast/engine.hpp"
 #include "core/forecast/experts.hpp"
@@ -187,8 +187,8 @@ int main(int argc, char** argv) {
     for (std::uint64_t i = 0; i < 3; ++i) {
       auto hours = kind == workload_kind::daily ? 26 : 1;
       auto name = std::to_string(static_cast<int>(kind)) + '-' + std::to_string(seed * 1000 + i);
-      take(name,
-           from_generator({kind, hours * hour_us, 16ull << 30, seed * 1000 + i}, weights), i == 2);
+      take(name, from_generator({kind, hours * hour_us, 16ull << 30, seed * 1000 + i}, weights),
+           i == 2);
     }
   for (auto& each : traces)
     take(each.substr(each.rfind('/') + 1), from_file(each, weights), false);
@@ -206,7 +206,8 @@ int main(int argc, char** argv) {
       std::fflush(stdout);
     }
     auto each = draw(all[random() % all.size()], inputs, random);
-    optimizer.apply(weights, lstm_learn(weights, each.steps, nothing(weights.hidden), each.targets));
+    optimizer.apply(weights,
+                    lstm_learn(weights, each.steps, nothing(weights.hidden), each.targets));
   }
   std::ofstream file(out, std::ios::binary);
   file << weights.save();
