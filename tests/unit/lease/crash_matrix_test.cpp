@@ -192,6 +192,10 @@ std::vector<std::string> steps_taken(const operation& what) {
   auto end = what.run(cell);
   REQUIRE(end);
   REQUIRE_FALSE(end->why);
+  cell.on_action = nullptr;
+  for (auto name : {"a", "b", "c"}) // who was away at the start, too
+    cell.hosts.restart(name);
+  cell.recover();
   cell.check_clean();
   return out;
 }
