@@ -89,10 +89,12 @@ script<finish> flip_machine::take(flip_intent intent) {
   auto times = co_await ask_takeover(intent);
   if (times)
     co_return co_await commit_to(intent, *times);
-  if (yielding() && times.error().code == errc::busy)
-    co_return co_await undo(intent, canceled() ? fault{errc::canceled, "canceled while the source "
-                                                                       "would not yield"}
-                                               : times.error());
+  if (yielding() && times.error().code == errc::busy) {
+    auto why = times.error(); // named: g++ 12 ends what a conditional makes in a co_await twice
+    if (canceled())
+      why = fault{errc::canceled, "canceled while the source would not yield"};
+    co_return co_await undo(intent, why);
+  }
   co_return co_await resolve(intent, times.error());
 }
 
