@@ -92,7 +92,12 @@ private:
     std::erase_if(others.extents, [&](const auto& x) { return gone.contains(x.extent); });
     auto view = volume_;
     view.expected = &others;
-    return make_plan(view, hosts_, one).moves;
+    auto room = hosts_;
+    for (auto& host : room)
+      if (host.name == one.to)
+        host.free_bytes -=
+            std::min(host.free_bytes, gone.cardinality() * volume_.placement->shape().extent_bytes);
+    return make_plan(view, room, one).moves;
   }
 
   const volume_view& volume_;
