@@ -80,16 +80,11 @@ caf::result<survey_ptr> board_state::look(const survey_request& x) const {
     if (left.reason == "host full")
       out->destination_full = true;
   std::set<std::uint32_t> busy{x.in_flight.begin(), x.in_flight.end()};
-  double arriving = 0;
   for (auto& move : made.moves) {
-    for (std::size_t i = 0; i < move.extents.size(); ++i)
-      arriving += busy.contains(move.extents[i]) ? move.accesses_each[i] : 0;
     std::erase_if(move.extents, [&](std::uint32_t e) { return busy.contains(e); });
     if (!move.extents.empty())
       out->moves.push_back(std::move(move));
   }
-  out->coverage_soon =
-      out->coverage + (out->accesses_expected > 0 ? arriving / out->accesses_expected : 0);
   return survey_ptr{out};
 }
 

@@ -67,7 +67,6 @@ struct survey {
   bool forecast_known = false;
   double accesses_expected = 0;
   double coverage = 0;
-  double coverage_soon = 0;        ///< With what is in flight.
   std::vector<planned_move> moves; ///< Best first; nothing that is in flight.
   std::uint64_t bytes = 0;
   bool destination_full = false;

@@ -73,7 +73,6 @@ void migrator_state::look() {
 lease::migration_view migrator_state::view(const survey& now) const {
   lease::migration_view out;
   out.coverage = now.coverage;
-  out.coverage_soon = now.coverage_soon;
   out.gate = order_.gate;
   out.preposition = order_.preposition;
   out.forecast_known = now.forecast_known;

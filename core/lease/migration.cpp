@@ -39,9 +39,6 @@ migration_step next_step(const migration_view& now) {
                             "volume stays where it was",
                             100 * now.coverage, 100 * now.gate,
                             std::chrono::duration<double>(now.timeout).count()));
-  // What is on its way will do: anything colder would be copied for nothing.
-  if (now.batches > 0 && now.coverage_soon >= now.gate)
-    return {kind::wait, {}};
   if (now.moves_left && now.batches < batches_max)
     return {kind::copy, {}};
   if (now.batches == 0 && !now.moves_left && now.destination_full)

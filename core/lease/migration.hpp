@@ -15,8 +15,7 @@ inline constexpr unsigned batches_max = 2;
 
 /// What a migration knows when it decides its next step.
 struct migration_view {
-  double coverage = 0;      ///< Of predicted accesses, resident at the destination now.
-  double coverage_soon = 0; ///< The same, once what is in flight has arrived.
+  double coverage = 0; ///< Of predicted accesses, resident at the destination now.
   double gate = 0.9;
   bool preposition = true;
   bool forecast_known = false;   ///< A forecast has arrived ...

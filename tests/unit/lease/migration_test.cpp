@@ -30,19 +30,6 @@ TEST_CASE("a migration copies at most two batches at once until the gate is met"
   CHECK(next_step(now).what == kind::flip);
 }
 
-TEST_CASE("nothing more is copied while what is in flight is enough for the gate") {
-  auto now = predicted();
-  now.batches = 1;
-  now.coverage = 0.5;
-  now.coverage_soon = 0.95;
-  CHECK(next_step(now).what == kind::wait);
-  now.coverage_soon = 0.85;
-  CHECK(next_step(now).what == kind::copy);
-  now.batches = 0; // it failed, whatever was hoped of it
-  now.coverage_soon = 0.95;
-  CHECK(next_step(now).what == kind::copy);
-}
-
 TEST_CASE("without pre-positioning a migration flips at once") {
   migration_view now;
   now.preposition = false;
