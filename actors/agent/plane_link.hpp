@@ -23,7 +23,7 @@ using plane_relay_verbs =
           verb<schema::PlaneWatch, schema::Done>, verb<schema::PlaneUnwatch, schema::Done>,
           verb<schema::PlaneChangedGet, schema::PlaneChanged>,
           verb<schema::PlaneScrub, schema::Done>, verb<schema::PlaneReopen, schema::Done>,
-          verb<schema::PlaneStatusGet, schema::PlaneStatus>,
+          verb<schema::PlaneTrust, schema::Done>, verb<schema::PlaneStatusGet, schema::PlaneStatus>,
           verb<schema::PlaneInventoryGet, schema::PlaneInventory>>;
 
 /// A client of the local data plane's door. When that does not answer, the fault says so in words

@@ -188,6 +188,7 @@ TEST_CASE(
         .getIntents()
         .size();
   };
+  cell.hosts.at("c").extents_max = 0; // so that the drain does not come to its end
   auto started = cell.drain("a", "c");
   REQUIRE(started);
   cell.world.settle();
@@ -197,6 +198,7 @@ TEST_CASE(
       packet<schema::TaskCancel>::make([&](auto out) { out.setId(started->read().getId()); }));
   CHECK(cell.to_end(started).read().getState() == schema::TaskState::CANCELED);
   CHECK(listed() == 0);
+  cell.hosts.at("c").extents_max = 1000;
   cell.world.ask<packet<schema::Done>>(
       cell.x.conductor, packet<schema::HostUndrain>::make([](auto out) { out.setName("a"); }));
   CHECK(cell.to_end(cell.drain("a", "c")).read().getState() == schema::TaskState::DONE);

@@ -138,6 +138,7 @@ public:
           row.setId(1);
           row.setState(now.state);
           row.setEpoch(now.epoch);
+          row.setDoubt(now.doubt);
           row.setMissed(kj::arrayPtr(now.missed.data(), now.missed.size()));
           auto moves = row.initMoves(static_cast<unsigned>(now.staged.size()));
           unsigned i = 0;
