@@ -43,7 +43,7 @@ struct arguments {
   bool log = false;    ///< What the product logs, between the lines of the trace.
   std::string_view bug;
   bool every_bug = false;
-  std::uint64_t open[8] = {}; ///< Seeds of findings that are not mended: may fail.
+  std::uint64_t open[32] = {}; ///< Seeds of findings that are not mended: may fail.
   std::size_t open_count = 0;
 };
 
