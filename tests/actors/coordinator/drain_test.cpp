@@ -188,17 +188,23 @@ TEST_CASE(
         .getIntents()
         .size();
   };
-  cell.hosts.at("c").extents_max = 0; // so that the drain does not come to its end
+  bool expected = false;
+  cell.hosts.on_configure = [&](const std::string& host, auto x) {
+    expected = expected || (host == "c" && x.getExpectMs() > 0);
+  };
+  constexpr std::uint64_t drain_task = 2;
+  cell.hosts.on_request = [&](const std::string&, const door::envelope& request) {
+    if (request.type == packet<schema::PlaneStage>::type_id) // it is under way
+      cell.world.self->send(cell.x.conductor, packet<schema::TaskCancel>::make(
+                                                  [&](auto out) { out.setId(drain_task); }));
+  };
   auto started = cell.drain("a", "c");
   REQUIRE(started);
-  cell.world.settle();
-  CHECK(listed() == 1);
-  cell.world.ask<packet<schema::Task>>(
-      cell.x.conductor,
-      packet<schema::TaskCancel>::make([&](auto out) { out.setId(started->read().getId()); }));
+  REQUIRE(started->read().getId() == drain_task);
   CHECK(cell.to_end(started).read().getState() == schema::TaskState::CANCELED);
+  CHECK(expected);
   CHECK(listed() == 0);
-  cell.hosts.at("c").extents_max = 1000;
+  cell.hosts.on_request = nullptr;
   cell.world.ask<packet<schema::Done>>(
       cell.x.conductor, packet<schema::HostUndrain>::make([](auto out) { out.setName("a"); }));
   CHECK(cell.to_end(cell.drain("a", "c")).read().getState() == schema::TaskState::DONE);
