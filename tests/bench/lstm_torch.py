@@ -44,7 +44,8 @@ def compare(bench, rows):
         theirs = line(lstm(x, state)[0])
         theirs_ns = min(theirs_ns, (time.thread_time_ns() - began) / rows)
     apart = float(numpy.abs(theirs.numpy().ravel() - ours).max())
-    print(f"LSTM step, {rows} x {inputs} inputs, {units} units, one thread: {ours_ns:.0f} ns an extent,",
+    print(f"LSTM step, {rows} x {inputs} inputs, {units} units, one thread:",
+          f"{ours_ns:.0f} ns an extent,",
           f"PyTorch {torch.__version__} {theirs_ns:.0f} ns ({theirs_ns / ours_ns:.1f} times);",
           f"apart by at most {apart:.1e}")
     return apart <= 1e-5
@@ -52,4 +53,5 @@ def compare(bench, rows):
 
 torch.set_num_threads(1)
 with torch.no_grad():
-    sys.exit(not all([compare(sys.argv[1], int(rows)) for rows in sys.argv[2:] or (256, 1024, 8192)]))
+    sizes = sys.argv[2:] or (256, 1024, 8192)
+    sys.exit(not all([compare(sys.argv[1], int(rows)) for rows in sizes]))

@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""database.py make FILE | use FILE MINUTES: a shop's orders in SQLite. Customers come and go: few of
-them order often, a newsletter now and then brings others; once in a while a report reads a month."""
+"""database.py make FILE | use FILE MINUTES: a shop's orders in SQLite. Customers come and go: few
+of them order often, a newsletter now and then brings others; once in a while a report reads a
+month."""
 import random
 import sqlite3
 import sys
@@ -16,7 +17,8 @@ def make(path):
     base.executescript("""
         pragma page_size = 4096; pragma journal_mode = off; pragma synchronous = off;
         create table customer(id integer primary key, name text, note text);
-        create table item(id integer primary key, customer integer, day integer, price real, text text);
+        create table item(id integer primary key, customer integer, day integer,
+          price real, text text);
         """)
     base.executemany("insert into customer values(?, ?, ?)",
                      ((i, f"customer {i}", "x" * rng.randint(50, 600)) for i in range(CUSTOMERS)))
@@ -48,9 +50,11 @@ def use(path, minutes):
             who = newsletter + rng.randrange(1500)
         base.execute("select * from customer where id = ?", (who,)).fetchall()
         if rng.random() < 0.3:
-            base.execute("select sum(price) from item where customer = ? limit 12", (who,)).fetchall()
+            base.execute("select sum(price) from item where customer = ? limit 12",
+                         (who,)).fetchall()
         if rng.random() < 0.3:
-            base.execute("insert into item values(?, ?, ?, 1, ?)", (last, who, last // 2500, "z" * 99))
+            base.execute("insert into item values(?, ?, ?, 1, ?)",
+                         (last, who, last // 2500, "z" * 99))
             last += 1
         if time.time() > report:
             day = rng.randrange(ORDERS // 2500 - 8)
