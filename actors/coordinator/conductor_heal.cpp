@@ -30,8 +30,12 @@ constexpr auto sweep_interval = 60s;
 
 void conductor_state::changed(const volume_ptr& now) {
   book_.seen(now->facts.lease.prepared.id);
-  if (auto former = volumes_.find(now->id()); former != volumes_.end())
-    held_[former->second->facts.lease.holder].erase(now->id());
+  if (auto former = volumes_.find(now->id()); former != volumes_.end()) {
+    auto& lease = former->second->facts.lease;
+    held_[lease.holder].erase(now->id());
+    if (lease.held_epoch != now->facts.lease.held_epoch)
+      suspicions_.erase(now->id()); // they were of an epoch that has passed
+  }
   if (!now->erased)
     held_[now->facts.lease.holder].insert(now->id());
   if (now->erased) {

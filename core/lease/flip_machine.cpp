@@ -13,7 +13,6 @@ namespace foreshift::lease {
 namespace {
 
 constexpr int setup_attempts = 3;
-constexpr int ask_attempts = 3;
 constexpr int store_attempts = 5;
 constexpr int forward_attempts = 4;
 /// So often a host that may only be slow is waited for before it is left out.
@@ -247,37 +246,6 @@ script<finish> flip_machine::drop_intent(fault why) {
   auto end = ended(why);
   end.resume_later = !stored;
   co_return end;
-}
-
-script<finish> flip_machine::detach() {
-  say("prepare");
-  auto next = facts_->lease;
-  next.prepared = {request_.task, next.held_epoch, "", next.holder};
-  auto stored = co_await put_lease(next);
-  if (!stored)
-    co_return ended(stored.error());
-  co_return co_await drain_and_drop();
-}
-
-script<finish> flip_machine::drain_and_drop() {
-  auto lease = facts_->lease;
-  say("takeover");
-  auto drained = co_await insist(lease.holder, drain(lease.volume, lease.held_epoch), ask_attempts);
-  if (!drained && !request_.forced)
-    co_return co_await forward_to(lease.holder, drained.error());
-  say("commit");
-  auto next = lease;
-  next.holder.clear();
-  next.held_epoch = 0;
-  next.prepared = {};
-  auto stored = co_await put_lease(next);
-  if (!stored) {
-    auto end = ended(stored.error());
-    end.resume_later = true;
-    co_return end;
-  }
-  (void)co_await ask(lease.holder, release(lease.volume, lease.held_epoch), send_timeout);
-  co_return ended(std::nullopt);
 }
 
 /// Makes every partition host know the volume and the intent, and the next holder stand by.

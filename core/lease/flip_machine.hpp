@@ -47,15 +47,19 @@ inline constexpr std::chrono::milliseconds settle_span{120'000};
 /// commit, rollback.
 /// A dead source must not keep its volume: a forced flip, a roll-back and a re-attachment leave the
 /// hosts out of the map that they cannot reach, by the same durable decision as any removal, before
-/// anybody is promoted; unless one of them has the only replica of something.
+/// anybody is promoted; unless one of them has the only replica of something. So does a forced
+/// detach whose holder cannot be drained, when it fences that by an epoch of nobody's.
 class flip_machine final : public map_machine {
 public:
   explicit flip_machine(flip_request request) : request_(std::move(request)) {}
 
 private:
+  static constexpr int ask_attempts = 3;
+
   script<finish> run() override;
-  script<finish> detach();
+  script<finish> detach(); // these three: flip_detach.cpp
   script<finish> drain_and_drop();
+  script<result<void>> drain_or_fence(lease_record former);
   script<finish> take(flip_intent intent);
   script<result<void>> await_go();
   script<result<flip_times>> ask_takeover(flip_intent intent);

@@ -89,6 +89,14 @@ door::envelope drain(std::uint64_t volume, std::uint64_t epoch) {
   });
 }
 
+door::envelope promote(std::uint64_t volume, std::uint64_t epoch, const std::string& holder) {
+  return build<schema::PlanePromote>([&](auto out) {
+    out.setVolume(volume);
+    out.setEpoch(epoch);
+    out.setHolder(holder.c_str());
+  });
+}
+
 door::envelope release(std::uint64_t volume, std::uint64_t epoch) {
   return build<schema::PlaneRelease>([&](auto out) {
     out.setVolume(volume);

@@ -27,6 +27,8 @@ door::envelope takeover(const volume_facts& facts, const flip_intent& intent,
                         std::chrono::milliseconds timeout, bool forced,
                         std::chrono::milliseconds quiet = std::chrono::milliseconds{0});
 door::envelope drain(std::uint64_t volume, std::uint64_t epoch);
+/// Without a takeover: nobody serves at that epoch; it only ends the earlier ones.
+door::envelope promote(std::uint64_t volume, std::uint64_t epoch, const std::string& holder);
 door::envelope release(std::uint64_t volume, std::uint64_t epoch);
 door::envelope plane_status(std::uint64_t volume);
 door::envelope adopt(const volume_facts& facts, extents_view settle);

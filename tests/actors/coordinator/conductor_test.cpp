@@ -130,6 +130,22 @@ TEST_CASE("a holder whose data plane lost the lease is promoted again after a fe
   cell.check_clean();
 }
 
+TEST_CASE("reports that are older than a flip are not counted together over several flips") {
+  test_cell cell;
+  cell.create();
+  REQUIRE(cell.attach("a"));
+  for (auto* to : {"c", "a", "c", "a"}) {
+    REQUIRE(cell.flip(to));
+    auto now = cell.hosts.at(to).state;
+    cell.hosts.at(to).state = schema::LeaseState::NONE; // as measured before the flip
+    cell.report(to);
+    cell.hosts.at(to).state = now;
+  }
+  cell.advance(1s);
+  CHECK(cell.facts().lease.held_epoch == 5); // nothing was promoted again
+  cell.check_clean();
+}
+
 TEST_CASE("a gateway that serves an epoch of nobody is told to let go") {
   test_cell cell;
   cell.create();

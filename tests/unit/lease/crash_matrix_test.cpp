@@ -44,6 +44,11 @@ void source_dead(fake_cell& cell) {
   cell.hosts.at("a").state = schema::LeaseState::NONE;
 }
 
+void at_a_undrained(fake_cell& cell) {
+  at_a(cell);
+  cell.hosts.at("a").cannot_note = true;
+}
+
 void at_a_and_busy(fake_cell& cell) {
   at_a(cell);
   cell.hosts.at("a").busy_answers = 2;
@@ -134,6 +139,11 @@ const std::vector<operation>& operations() {
        at_a,
        [](auto& c) { return c.flip(""); },
        {"read", "store lease", "PlaneDrain", "store lease", "PlaneRelease"}},
+      {"forced detach, the holder cannot be drained",
+       at_a_undrained,
+       [](auto& c) { return c.flip("", true); },
+       {"read", "store lease", "PlaneDrain", "store lease", "PlanePromote", "store lease",
+        "PlaneRelease"}},
       {"move, attached",
        at_a,
        [](auto& c) { return c.move("b", "c", extents_at(c, "b")); },

@@ -8,6 +8,7 @@
 #include "schemas/plane.capnp.h"
 #include "tests/unit/lease/fake_answers.hpp"
 #include "tests/unit/lease/fake_failures.hpp"
+#include "tests/unit/lease/fake_lease.hpp"
 
 #include <doctest/doctest.h>
 
@@ -57,6 +58,7 @@ public:
     on.operator()<schema::PlanePrepare>([&](auto x) { return prepare(host, x); });
     on.operator()<schema::PlaneStandby>([&](auto x) { return stand_by(name, host, x); });
     on.operator()<schema::PlaneTakeover>([&](auto x) { return take_over(name, host, x, reply); });
+    on.operator()<schema::PlanePromote>([&](auto x) { return fence(host, x.getEpoch(), x.getHolder().cStr()); });
     on.operator()<schema::PlaneDrain>([&](auto x) { return drain(host, x.getEpoch()); });
     on.operator()<schema::PlaneRelease>([&](auto x) { return release(host, x.getEpoch()); });
     on.operator()<schema::PlaneStatusGet>([&](auto) {
@@ -74,8 +76,10 @@ public:
     on.operator()<schema::PlaneMirror>([&](auto x) { return mirror(host, x); });
     on.operator()<schema::AgentMove>([&](auto x) { return pull(host, x, reply); });
     on.operator()<schema::PlaneVerify>([&](auto x) { return verify(host, x); });
-    on.operator()<schema::PlaneDigest>(
-        [&](auto x) { return reply = told_digests(host, x), std::optional<fault>{}; });
+    on.operator()<schema::PlaneDigest>([&](auto x) {
+      reply = told_digests(host, x);
+      return std::optional<fault>{};
+    });
     on.operator()<schema::PlaneCommit>([&](auto x) { return commit(host, x); });
     on.operator()<schema::PlaneAbort>([&](auto x) {
       host.staged.erase(x.getMove());
@@ -221,11 +225,8 @@ private:
         auto& target = hosts_.at(peer.cStr());
         if (!target.up)
           return fault{errc::unreachable, "a partition host is down"};
-        if (x.getEpoch() < target.fence_epoch
-            || (x.getEpoch() == target.fence_epoch && target.fence_holder != name))
-          return refuse("fenced");
-        target.fence_epoch = x.getEpoch();
-        target.fence_holder = name;
+        if (auto why = fence(target, x.getEpoch(), name))
+          return why;
       }
       become_primary(name, host, x.getEpoch());
     }
@@ -244,22 +245,6 @@ private:
         for (auto& peer : host.map->hosts_to_seal())
           CHECK(hosts_.at(peer).fence_epoch > other.epoch);
     host.state = schema::LeaseState::PRIMARY;
-  }
-
-  verdict drain(fake_host& host, std::uint64_t epoch) {
-    if (host.epoch != epoch)
-      return refuse("holds another epoch");
-    if (host.state == schema::LeaseState::PRIMARY)
-      host.state = schema::LeaseState::DRAINING;
-    return host.state == schema::LeaseState::DRAINING ? verdict{} : refuse("not primary");
-  }
-
-  verdict release(fake_host& host, std::uint64_t epoch) {
-    if (host.epoch == epoch) {
-      host.state = schema::LeaseState::NONE;
-      host.mirrored.clear();
-    }
-    return {};
   }
 
   verdict only_primary(fake_host& host, std::uint64_t epoch) {

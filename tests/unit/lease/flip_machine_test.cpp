@@ -246,3 +246,36 @@ TEST_CASE("a host that dies during a flip does not keep the source from serving 
   CHECK(cell.facts().placement.in_sync("b").isEmpty());
   cell.check_clean();
 }
+
+TEST_CASE("a holder that a forced detach cannot drain is fenced") {
+  fake_cell cell{2};
+  REQUIRE_FALSE(cell.flip("a")->why);
+  cell.hosts.at("a").cannot_note = true;
+  auto plain = cell.flip("");
+  REQUIRE(plain->why);
+  CHECK(plain->holder == "a");
+  REQUIRE(cell.hosts.write(0, 1));
+  SUBCASE("and does not serve again after it restarted") {
+    auto serving = cell.hosts.at("a");
+    auto forced = cell.flip("", true);
+    REQUIRE_FALSE(forced->why);
+    CHECK(forced->holder.empty());
+    cell.hosts.at("a").state = serving.state; // by its own records, which say nothing of the drain
+    cell.hosts.at("a").epoch = serving.epoch;
+    for (std::uint32_t e = 0; e < cell.shape.extents(); ++e)
+      CHECK_FALSE(cell.hosts.write(e, 2));
+  }
+  SUBCASE("also at hosts that cannot be reached, which are left out") {
+    cell.hosts.at("b").up = false;
+    REQUIRE_FALSE(cell.flip("", true)->why);
+    CHECK(cell.facts().placement.in_sync("b").isEmpty());
+  }
+  SUBCASE("or serves on, where the only copy of something is out of reach") {
+    cell.hosts.at("b").up = false;
+    cell.hosts.at("c").up = false;
+    auto forced = cell.flip("", true);
+    REQUIRE(forced->why);
+    CHECK(forced->why->code == errc::precondition);
+    CHECK(forced->holder == "a");
+  }
+}

@@ -28,6 +28,7 @@ inline std::string verb_name(const door::envelope& x) {
          || names<PlanePrepare>(x, "PlanePrepare", out)
          || names<PlaneStandby>(x, "PlaneStandby", out)
          || names<PlaneTakeover>(x, "PlaneTakeover", out) || names<PlaneDrain>(x, "PlaneDrain", out)
+         || names<PlanePromote>(x, "PlanePromote", out)
          || names<PlaneRelease>(x, "PlaneRelease", out) || names<PlaneStage>(x, "PlaneStage", out)
          || names<PlaneMirror>(x, "PlaneMirror", out) || names<AgentMove>(x, "AgentMove", out)
          || names<PlaneVerify>(x, "PlaneVerify", out) || names<PlaneDigest>(x, "PlaneDigest", out)
