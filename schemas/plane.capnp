@@ -235,7 +235,8 @@ struct PlaneVolume {
   watches   @22 :List(UInt64);           # map versions since which changes are noted here
   doubt     @23 :UInt64;
     # not 0: this host's machine has restarted since it changed the volume, and its replica, which
-    # may lack writes that were not synced, answers nothing until PlaneTrust with this number
+    # may lack writes that were not synced, answers nothing until PlaneTrust with this number;
+    # of two hosts' the one that began later is greater
   missed    @24 :List(UInt32);
     # extents that clients here read from other hosts in the last 10 s, the latest first; at most 64
 }

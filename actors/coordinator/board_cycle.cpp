@@ -79,7 +79,11 @@ caf::result<survey_ptr> board_state::look(const survey_request& x) const {
   for (auto& left : made.left)
     if (left.reason == "host full")
       out->destination_full = true;
+  // A later move would begin anew what an earlier one, perhaps the background's, has half copied.
   std::set<std::uint32_t> busy{x.in_flight.begin(), x.in_flight.end()};
+  for (auto& [id, move] : facts.moves)
+    if (move.record.destination == x.to)
+      busy.insert(move.record.extents.begin(), move.record.extents.end());
   for (auto& move : made.moves) {
     std::erase_if(move.extents, [&](std::uint32_t e) { return busy.contains(e); });
     if (!move.extents.empty())

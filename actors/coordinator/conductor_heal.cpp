@@ -90,17 +90,19 @@ bool conductor_state::misses_lease(const host_entry& host, const volume_entry& v
 void conductor_state::check_row(const host_entry& host, schema::PlaneVolume::Reader row) {
   auto& where = host.address.name;
   auto at = volumes_.find(row.getId());
+  auto state = row.getState();
+  bool active = state == schema::LeaseState::PRIMARY || state == schema::LeaseState::STANDBY
+                || state == schema::LeaseState::DRAINING;
   if (at == volumes_.end()) {
+    // It may have been out of reach when its lease was taken from it, and the volume deleted.
     if (erased_.contains(row.getId()))
-      tell(where, lease::forget(row.getId()));
+      tell(where, active ? lease::release(row.getId(), row.getEpoch())
+                         : lease::forget(row.getId()));
     return;
   }
   auto& facts = at->second->facts;
   if (flipping(row.getId()) || facts.lease.prepared.id != 0)
     return;
-  auto state = row.getState();
-  bool active = state == schema::LeaseState::PRIMARY || state == schema::LeaseState::STANDBY
-                || state == schema::LeaseState::DRAINING;
   if (active && facts.lease.holder != where)
     tell(where, lease::release(row.getId(), row.getEpoch()));
   for (auto move : row.getMoves()) {

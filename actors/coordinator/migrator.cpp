@@ -14,6 +14,10 @@ constexpr auto survey_timeout = 10s;
 constexpr auto batch_timeout = 15min;
 constexpr auto flip_timeout = 30min; // a held one listens meanwhile
 
+/// About so long a batch copies: nothing of it counts before all of it is there.
+constexpr std::chrono::duration<double> batch_span = 1s;
+constexpr double batch_extents_min = 4;
+
 /// Colder extents do not pay even when somebody waits for them.
 constexpr double gain_min = 0.01;
 
@@ -109,19 +113,33 @@ void migrator_state::decide(const survey& now) {
 
 void migrator_state::copy(const planned_move& first) {
   auto extents = first.extents;
-  if (extents.size() > move_extents_max)
-    extents.resize(move_extents_max);
+  if (extents.size() > batch_extents_)
+    extents.resize(batch_extents_);
   ++batches_;
   in_flight_.insert(extents.begin(), extents.end());
+  auto begun_ns = clock_.monotonic_ns();
   self_
       ->request(conductor_, batch_timeout,
                 move_order{order_.volume, first.from, order_.to, extents})
-      .then([this, extents](const finish_ptr& how) { batch_over(extents, *how); },
-            [this, extents](const caf::error& why) {
-              lease::finish failed;
-              failed.why = to_fault(why);
-              batch_over(extents, failed);
-            });
+      .then(
+          [this, extents, begun_ns](const finish_ptr& how) {
+            if (!how->why)
+              size_batches(extents.size(), begun_ns);
+            batch_over(extents, *how);
+          },
+          [this, extents](const caf::error& why) {
+            lease::finish failed;
+            failed.why = to_fault(why);
+            batch_over(extents, failed);
+          });
+}
+
+/// As many as were copied lately in that span.
+void migrator_state::size_batches(std::size_t copied, std::int64_t begun_ns) {
+  std::chrono::duration<double> took = std::chrono::nanoseconds{clock_.monotonic_ns() - begun_ns};
+  auto next = static_cast<double>(copied) * (batch_span / std::max<decltype(took)>(took, 1ms));
+  batch_extents_ =
+      static_cast<std::size_t>(std::clamp(next, batch_extents_min, double{move_extents_max}));
 }
 
 void migrator_state::batch_over(const std::vector<std::uint32_t>& extents,

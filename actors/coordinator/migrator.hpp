@@ -39,6 +39,7 @@ private:
   void look();
   void decide(const survey& now);
   void copy(const planned_move& first);
+  void size_batches(std::size_t copied, std::int64_t begun_ns);
   void batch_over(const std::vector<std::uint32_t>& extents, const lease::finish& how);
   void flip();
   void stop(fault why);
@@ -55,6 +56,7 @@ private:
   const std::int64_t began_ns_;
   std::set<std::uint32_t> in_flight_;
   unsigned batches_ = 0;
+  std::size_t batch_extents_ = 16; ///< Of the next batch.
   std::uint64_t bytes_moved_ = 0;
   std::optional<fault> batch_fault_;
   unsigned faults_in_row_ = 0;

@@ -10,7 +10,7 @@
 
 namespace foreshift {
 
-result<void> boot_note::load(const std::string& boot) {
+result<void> boot_note::load(const std::string& boot, std::int64_t wall_ms) {
   auto former = records_.boot(volume_);
   if (!former)
     return former.error();
@@ -20,7 +20,9 @@ result<void> boot_note::load(const std::string& boot) {
     return {};
   // Another one after each start, so that a late answer to an earlier doubt does not end this one.
   auto both = *former + '\n' + boot;
-  doubt_ = std::max<std::uint64_t>(XXH3_64bits(both.data(), both.size()), 1);
+  constexpr unsigned hash_bits = 20;
+  auto hash = XXH3_64bits(both.data(), both.size()) % (1u << hash_bits);
+  doubt_ = static_cast<std::uint64_t>(wall_ms) << hash_bits | std::max<std::uint64_t>(hash, 1);
   return {};
 }
 

@@ -20,15 +20,15 @@ class boot_note {
 public:
   boot_note(extent_records& records, std::uint64_t volume) : records_(records), volume_(volume) {}
 
-  /// What former processes noted; `boot` names this start of the machine.
-  result<void> load(const std::string& boot);
+  /// What former processes noted; `boot` names this start of the machine, `wall_ms` is now.
+  result<void> load(const std::string& boot, std::int64_t wall_ms);
 
   /// Before a change. Only without a doubt.
   result<void> note() {
     return noted_.load(std::memory_order_acquire) ? result<void>{} : note_first();
   }
 
-  /// Names the doubt; 0: there is none.
+  /// Names the doubt; 0: there is none. As far as clocks agree, one that began later is greater.
   std::uint64_t doubt() const { return doubt_.load(std::memory_order_acquire); }
 
   /// Ends that doubt, durably; nothing if there is none. `refused` for another one.

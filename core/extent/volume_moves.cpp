@@ -163,10 +163,11 @@ result<std::uint64_t> volume_extents_impl::store_unfilled(const staged_copy& cop
   auto wanted = [&](std::size_t i) {
     return !copy.filled[first + i] || planted(bug::fill_over_mirrored);
   };
-  auto stored = [&](std::size_t i) { // a block of zeroes over nothing stays a hole
+  // A block of zeroes over nothing stays a hole. What a basis has may belie its checksum.
+  auto stored = [&](std::size_t i) {
     return wanted(i)
-           && !(is_zero_block(in.data() + i * block_bytes)
-                && segment.is_zero((base + i * block_bytes) % segment_bytes, block_bytes));
+           && (copy.basis || !is_zero_block(in.data() + i * block_bytes)
+               || !segment.is_zero((base + i * block_bytes) % segment_bytes, block_bytes));
   };
   std::uint64_t taken = 0;
   for (std::size_t i = 0; i < blocks;) {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "core/extent/volume_extents_impl.hpp"
 
+#include "core/base/clock.hpp"
 #include "core/base/log.hpp"
 #include "core/base/units.hpp"
 
@@ -111,7 +112,7 @@ result<void> volume_extents_impl::load() {
   auto boot = disk_->io.boot_id();
   if (!boot)
     return boot.error();
-  if (auto ok = boot_.load(*boot); !ok)
+  if (auto ok = boot_.load(*boot, system_clock().wall_ms()); !ok)
     return ok;
   if (doubt() != 0)
     slog::warn("volume {} is not served from this host yet: the machine has restarted since the "

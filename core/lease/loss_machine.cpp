@@ -40,7 +40,7 @@ script<finish> loss_machine::run() {
 
 script<result<void>> loss_machine::decide() {
   if (request_.doubt != 0)
-    co_return co_await leave_out_shared(request_.host, *facts_);
+    co_return co_await leave_out_shared(request_.host, request_.doubt, *facts_);
   host_set one;
   one.push_back(request_.host);
   co_return co_await leave_out(std::move(one), *facts_);

@@ -14,26 +14,35 @@ constexpr int store_attempts = 5;
 
 } // namespace
 
+fault nobody_sure(const std::string& host, const volume_facts& facts, const host_set& unsure) {
+  return {errc::precondition,
+          fmt::format("without host {} nobody would be sure of what volume '{}' has: host {} "
+                      "does not answer, restarted or has failed",
+                      host, facts.shape().name, fmt::join(unsure, " and "))};
+}
+
 script<result<void>> map_machine::leave_out(host_set hosts, volume_facts& facts) {
   if (auto only = held_only_by(facts.placement, hosts); !only.isEmpty())
     co_return fault{errc::precondition,
                     fmt::format("host {} has the only copy of {} extents of volume '{}'",
                                 fmt::join(hosts, " and "), only.cardinality(), facts.shape().name)};
   for (auto& host : hosts) {
-    auto done = co_await leave_out_one(host, facts, false);
+    auto done = co_await leave_out_one(host, facts, 0);
     if (!done)
       co_return done;
   }
   co_return result<void>{};
 }
 
-script<result<void>> map_machine::leave_out_shared(std::string host, volume_facts& facts) {
-  co_return co_await leave_out_one(std::move(host), facts, true);
+script<result<void>> map_machine::leave_out_shared(std::string host, std::uint64_t doubt,
+                                                   volume_facts& facts) {
+  co_return co_await leave_out_one(std::move(host), facts, doubt);
 }
 
 script<result<void>> map_machine::leave_out_one(std::string host, volume_facts& facts,
-                                                bool keep_only) {
+                                                std::uint64_t doubt) {
   auto lease = facts.lease;
+  bool keep_only = doubt != 0;
   for (int attempt = 1;; ++attempt) {
     auto leaves = facts.placement.in_sync(host);
     if (keep_only)
@@ -46,12 +55,14 @@ script<result<void>> map_machine::leave_out_one(std::string host, volume_facts& 
       co_return next.error();
     // Notes of an older absence go on; those that begin now must be complete from the start.
     bool fresh = next->lost().at(host).since == next->version();
-    auto unsure = co_await prepare_others(*next, fresh);
-    if (!keep_only && !(held_only_by(*next, unsure) & leaves).isEmpty())
-      co_return fault{errc::precondition,
-                      fmt::format("without host {} nobody would be sure of what volume '{}' has: "
-                                  "host {} restarted or has failed",
-                                  host, facts.shape().name, fmt::join(unsure, " and "))};
+    auto left = co_await ask_others(*next, fresh);
+    if (!keep_only && !(held_only_by(*next, left.unsure) & leaves).isEmpty())
+      co_return nobody_sure(host, facts, left.unsure);
+    for (auto& [other, since] : left.doubts)
+      if (since < doubt && !(next->in_sync(other) & leaves).isEmpty())
+        co_return fault{errc::busy, fmt::format("host {} has doubted for longer what it has of "
+                                                "volume '{}'; it goes first",
+                                                other, facts.shape().name)};
     std::vector<compare> compares;
     compares.push_back({lease_key(lease.volume), facts.lease_revision});
     compares.push_back({placement_key(lease.volume), facts.placement_revision});
@@ -79,7 +90,7 @@ script<result<void>> map_machine::leave_out_one(std::string host, volume_facts& 
   }
 }
 
-script<host_set> map_machine::prepare_others(const placement_map& next, bool watching) {
+script<map_machine::others> map_machine::ask_others(const placement_map& next, bool watching) {
   auto volume = next.shape().id;
   auto hosts = next.hosts_in_sync();
   std::vector<parcel> parcels;
@@ -89,11 +100,16 @@ script<host_set> map_machine::prepare_others(const placement_map& next, bool wat
     if (watching)
       parcels.push_back({host, watch(volume, next.version())});
   auto all = co_await ask_all(std::move(parcels), send_timeout);
-  host_set unsure;
-  for (std::size_t i = 0; i < hosts.size(); ++i)
-    if (doubts(all[i], volume))
-      unsure.push_back(hosts[i]);
-  co_return unsure;
+  others out;
+  for (std::size_t i = 0; i < hosts.size(); ++i) {
+    if (!all[i])
+      out.silent.push_back(hosts[i]);
+    else if (doubts(all[i], volume))
+      out.unsure.push_back(hosts[i]);
+    if (auto doubt = doubt_of(all[i], volume); doubt != 0)
+      out.doubts[hosts[i]] = doubt;
+  }
+  co_return out;
 }
 
 script<bool> map_machine::end_watch(const placement_map& next) {

@@ -4,9 +4,14 @@
 #include "core/lease/machine.hpp"
 #include "core/lease/replicas.hpp"
 
+#include <map>
 #include <optional>
+#include <string>
 
 namespace foreshift::lease {
+
+/// Why the replicas at `host` stay: of what they hold, only `unsure` would be left.
+fault nobody_sure(const std::string& host, const volume_facts& facts, const host_set& unsure);
 
 /// A machine that may have to leave failed hosts out of the map.
 class map_machine : public machine {
@@ -21,12 +26,21 @@ protected:
   /// complete, and what it holds is compared whole when the lost host returns.
   script<result<void>> leave_out(host_set hosts, volume_facts& facts);
 
-  /// The same for one host, which keeps what no other one has.
-  script<result<void>> leave_out_shared(std::string host, volume_facts& facts);
+  /// The same for one host that doubts what it has, and keeps what no other one has. `busy` while
+  /// another one that shares some of it has doubted for longer: it may lack more, and goes first.
+  script<result<void>> leave_out_shared(std::string host, std::uint64_t doubt, volume_facts& facts);
+
+  struct others {
+    host_set unsure; ///< Doubt what they have, or their replica has failed.
+    host_set silent;
+    std::map<std::string, std::uint64_t> doubts; ///< Of those that doubt.
+  };
+  /// Asks the hosts that `next` has in sync how they are and, `watching`, to watch from it on.
+  script<others> ask_others(const placement_map& next, bool watching);
 
 private:
-  script<result<void>> leave_out_one(std::string host, volume_facts& facts, bool keep_only);
-  script<host_set> prepare_others(const placement_map& next, bool watching);
+  /// `doubt` 0: all that the host has.
+  script<result<void>> leave_out_one(std::string host, volume_facts& facts, std::uint64_t doubt);
   script<bool> end_watch(const placement_map& next);
 };
 

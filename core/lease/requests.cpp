@@ -249,6 +249,14 @@ bool doubts(const result<door::envelope>& status, std::uint64_t volume) {
   return false;
 }
 
+std::uint64_t doubt_of(const result<door::envelope>& status, std::uint64_t volume) {
+  if (auto got = as<schema::PlaneStatus>(status))
+    for (auto row : got->read().getVolumes())
+      if (row.getId() == volume)
+        return row.getDoubt();
+  return 0;
+}
+
 bool says_primary(const result<door::envelope>& status, std::uint64_t volume, std::uint64_t epoch) {
   auto packet = as<schema::PlaneStatus>(status);
   if (!packet)

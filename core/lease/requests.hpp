@@ -62,6 +62,9 @@ inline bool adopted(const result<door::envelope>& what) {
 /// failed, or the machine restarted.
 bool doubts(const result<door::envelope>& status, std::uint64_t volume);
 
+/// Names its host's doubt; 0: it has none, or is silent.
+std::uint64_t doubt_of(const result<door::envelope>& status, std::uint64_t volume);
+
 /// Whether a PlaneStatus reply says that its host is primary of `volume` at `epoch`.
 bool says_primary(const result<door::envelope>& status, std::uint64_t volume, std::uint64_t epoch);
 

@@ -86,7 +86,22 @@ script<result<void>> retire_machine::note_retiring() {
   auto go = surplus_of_request();
   if (go.empty())
     co_return result<void>{};
-  co_return co_await put_map(facts_->placement.without_replica(request_.host, go));
+  auto next = facts_->placement.without_replica(request_.host, go);
+  if (auto sure = co_await check_others(next, go); !sure)
+    co_return sure;
+  co_return co_await put_map(std::move(next));
+}
+
+/// A replica may have failed, or lost its machine's power, before the map knows.
+script<result<void>> retire_machine::check_others(const placement_map& next,
+                                                  std::vector<std::uint32_t> go) {
+  auto left = co_await ask_others(next, false);
+  auto unsure = left.unsure;
+  unsure.insert(unsure.end(), left.silent.begin(), left.silent.end());
+  std::sort(unsure.begin(), unsure.end());
+  if ((held_only_by(next, unsure) & roaring::Roaring{go.size(), go.data()}).isEmpty())
+    co_return result<void>{};
+  co_return nobody_sure(request_.host, *facts_, unsure);
 }
 
 /// The primary must have stopped reading there before the space may go. Not primary any more: the

@@ -162,6 +162,8 @@ void coordinator::pull(const std::shared_ptr<run>& x, const lease::send& what) {
       auto list = out.initExtents(count);
       for (unsigned i = 0; i < count; ++i)
         list.set(i, in.getExtents()[at + i]);
+      out.setChanged(in.getChanged());
+      out.setMore(at + count < in.getExtents().size());
     });
     auto got = door_of(what.host).ask<schema::PlanePulled>(request, 30s);
     if (!got) {

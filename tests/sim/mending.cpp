@@ -144,7 +144,9 @@ void coordinator::forget_erased() {
       continue;
     for (auto row : got->read().getVolumes())
       if (records_.records.contains(gone_prefix + std::to_string(row.getId())))
-        tell(host, lease::forget(row.getId()));
+        tell(host, row.getState() == schema::LeaseState::PRIMARY
+                       ? lease::release(row.getId(), row.getEpoch())
+                       : lease::forget(row.getId()));
   }
 }
 

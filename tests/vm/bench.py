@@ -14,6 +14,7 @@ from measure import first_after, longest_gap, median, quantile, window, written_
 
 WARM_S = 4.0
 TAIL_S = 3.0
+FIRST_IO_S = 30.0
 HOT_MIB = 64
 PHASES = ("gate", "ram", "drain", "promote", "flip", "resume", "first-io")
 
@@ -47,6 +48,8 @@ def measured(contender, warm_s, tail_s):
     time.sleep(warm_s)
     seen = contender.switch()
     time.sleep(tail_s)
+    wait_until(FIRST_IO_S, f"a request of {contender.name}'s guest ends after its resumption",
+               lambda: first_after(contender.machine.records(), seen["to"]), pause=0.5)
     records = contender.machine.records()
     resumed = first_after(records, seen["to"])
     seen.update({
@@ -54,14 +57,12 @@ def measured(contender, warm_s, tail_s):
         "stop_to_resume_s": seen["resume"] - seen["stop"],
         "flush_s": seen["pre_switchover"] - seen["stop"],
         "request_to_resume_s": seen["resume"] - seen["request"],
-        "gap_s": longest_gap(records, seen["request"], seen["resume"] + 1.0) if resumed else None,
-        "first_io_s": resumed and resumed - seen["resume"],
+        "gap_s": longest_gap(records, seen["request"], max(seen["resume"], resumed) + 1.0),
+        "first_io_s": resumed - seen["resume"],
         "written_bytes": written_bytes(records, seen["request"], seen["resume"]),
         "before": window(records, seen["request"] - warm_s, seen["request"]),
         "during_ram": window(records, seen["ram"], seen["stop"]),
-        "after": window(records, resumed, resumed + 1.0) if resumed else {}})
-    expect(resumed, f"{contender.name}: no request of the guest ended within {tail_s:.0f} s of "
-                    f"its resumption")
+        "after": window(records, resumed, resumed + 1.0)})
     contender.machine.expect_clean()
     return seen
 
@@ -115,24 +116,29 @@ class Bench:
     # -- sections ----------------------------------------------------------------------------------
 
     def in_pairs(self, pairs, warm_s=WARM_S, tail_s=TAIL_S):
-        """What each migration of ours and of shared storage came to, in turn, there and back."""
-        contenders = [self.boot(Ours(self.lab, "ours", 256, IO_HOT_MIB=HOT_MIB))]
-        contenders[0].pause()
-        contenders.append(self.boot(Shared(self.lab, "shared", 256, IO_HOT_MIB=HOT_MIB)))
-        contenders[1].pause()
-        got = {"ours": [], "shared": []}
+        """What each migration of ours and of shared storage came to, in turn, there and back. A
+        guest that dies of its migration, which QEMU's TCG does to some (see machine.py), is
+        counted and replaced."""
+        contenders = [self.in_turn(kind, 0) for kind in (Ours, Shared)]
         for pair in range(pairs):
-            for one in contenders if pair % 2 == 0 else reversed(contenders):
+            for i in (0, 1) if pair % 2 == 0 else (1, 0):
+                one = contenders[i]
                 one.go_on()
-                seen = self.run(one, warm_s, tail_s)
-                expect(seen, f"{one.name} goes on")
-                got[one.name].append(seen)
-                one.pause()
+                if self.run(one, warm_s, tail_s, kept_as=type(one).__name__.lower()):
+                    one.pause()
+                else:
+                    one.give_up()
+                    contenders[i] = self.in_turn(type(one), pair + 1)
         for one in contenders:
             one.go_on()
             one.machine.verify()
             one.end()
-        return got
+
+    def in_turn(self, kind, number):
+        one = self.boot(kind(self.lab, f"{kind.__name__.lower()}{number}", 256,
+                             IO_HOT_MIB=HOT_MIB))
+        one.pause()
+        return one
 
     def pairs(self):
         """Ours, announced beforehand, against shared storage; there and back, in turn."""

@@ -79,7 +79,15 @@ class Contender:
 
     def end(self):
         self.machine.expect_clean()
+        self.give_up()
+
+    def give_up(self):
+        """Its guest may have died: nothing is expected of it any more."""
         self.machine.end()
+        self.release()
+
+    def release(self):
+        """What its disk was."""
 
 
 class Ours(Contender):
@@ -112,8 +120,7 @@ class Ours(Contender):
         expect(done.returncode == 0, f"foreshift migrate: {done.stderr.strip()}")
         return {"task": json.loads(done.stdout)}
 
-    def end(self):
-        super().end()
+    def release(self):
         self.lab.run("volume", "detach", self.volume)
         self.lab.run("volume", "delete", self.volume)
 
@@ -141,8 +148,7 @@ class Shared(Contender):
         source.qmp.command("migrate-continue", state="pre-switchover")
         self.await_status(source, "completed")
 
-    def end(self):
-        super().end()
+    def release(self):
         self.lab.kill(f"{self.name}.storage")
 
 

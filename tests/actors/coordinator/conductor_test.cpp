@@ -158,3 +158,18 @@ TEST_CASE("a gateway that serves an epoch of nobody is told to let go") {
   cell.report("b");
   cell.check_clean();
 }
+
+TEST_CASE("a host that comes back as primary of a deleted volume lets go of it and forgets it") {
+  test_cell cell;
+  cell.create();
+  cell.world.self->send(
+      cell.x.catalog, packet<schema::VolumeDelete>::make([](auto out) { out.setName("vol1"); }));
+  cell.world.settle();
+  auto& host = cell.hosts.at("c");
+  REQUIRE(host.forgotten);
+  host.forgotten = false;
+  host.state = schema::LeaseState::PRIMARY;
+  host.epoch = 1;
+  cell.live(3);
+  CHECK(host.forgotten);
+}

@@ -320,3 +320,44 @@ TEST_CASE("what a VM's migration cost is promised of the next one and calibrated
   CHECK(now.read().getMigrations() == 1);
   CHECK(now.read().getWithin() == 1);
 }
+
+TEST_CASE("what a move is copying already is not planned for its destination again") {
+  std::shared_ptr<store> records = make_memory_store();
+  test_cell cell{1, records};
+  cell.create();
+  REQUIRE(cell.attach("a"));
+  auto survey = [&] {
+    cell.forecast("a");
+    cell.report_all();
+    control::survey_request question;
+    question.volume = 1;
+    question.to = "c";
+    question.gain_min = 0.01;
+    question.budget_bytes = 1u << 30;
+    return cell.world.ask<control::survey_ptr>(cell.x.board, std::move(question));
+  };
+  auto planned = [&] {
+    std::set<std::uint32_t> all;
+    auto now = survey();
+    for (auto& move : now->moves)
+      all.insert(move.extents.begin(), move.extents.end());
+    return all;
+  };
+  auto before = planned();
+  REQUIRE(before.contains(0));
+  lease::move_record copying;
+  copying.id = 1000;
+  copying.volume = 1;
+  copying.source = cell.facts().placement.replicas(0).front();
+  copying.destination = "c";
+  copying.extents = {0};
+  cell.crash();
+  std::vector<store_op> ops;
+  ops.push_back({lease::move_key(copying.id), lease::to_value(copying)});
+  REQUIRE(bool(records->txn({}, ops)));
+  cell.start();
+  for (auto host : {"a", "b", "c"})
+    cell.hello(host);
+  before.erase(0);
+  CHECK(planned() == before);
+}

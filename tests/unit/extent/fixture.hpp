@@ -7,6 +7,7 @@
 
 #include <doctest/doctest.h>
 
+#include <fcntl.h>
 #include <unistd.h>
 
 #include <cstddef>
@@ -40,6 +41,16 @@ public:
 private:
   std::string path_;
 };
+
+/// Behind the store's back, as a disk that rots or lost its power.
+inline void overwrite(const std::string& path, std::uint64_t offset,
+                      const std::vector<std::byte>& in) {
+  int fd = ::open(path.c_str(), O_RDWR | O_CLOEXEC);
+  REQUIRE(fd >= 0);
+  REQUIRE(::pwrite(fd, in.data(), in.size(), static_cast<off_t>(offset))
+          == static_cast<ssize_t>(in.size()));
+  ::close(fd);
+}
 
 inline constexpr std::uint32_t extent_size = 64 * kib;
 

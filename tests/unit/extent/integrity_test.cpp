@@ -12,14 +12,6 @@ using namespace foreshift::test;
 
 namespace {
 
-void overwrite(const std::string& path, std::uint64_t offset, const bytes& in) {
-  int fd = ::open(path.c_str(), O_RDWR | O_CLOEXEC);
-  REQUIRE(fd >= 0);
-  REQUIRE(::pwrite(fd, in.data(), in.size(), static_cast<off_t>(offset))
-          == static_cast<ssize_t>(in.size()));
-  ::close(fd);
-}
-
 bool ends_with(const std::string& path, const std::string& end) {
   return path.ends_with(end);
 }

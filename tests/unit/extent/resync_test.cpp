@@ -100,6 +100,20 @@ TEST_CASE("resync: zeroes and data meet in every combination") {
           == read_all(*good.volume, at(extent), extent_size));
 }
 
+TEST_CASE("resync: zeroes replace data that its checksum takes for zeroes") {
+  disk_fixture stale(even_home()), good(even_home());
+  for (auto* disk : {&stale, &good})
+    REQUIRE(disk->volume->write(first_epoch, at(2), noise(4096, 1)));
+  // The machine lost its power between a write's data and its checksum.
+  overwrite(stale.data_file(), at(2, 8192), noise(4096, 2));
+  REQUIRE(stale.volume->stage_resync(move, two));
+  CHECK(fetch(*stale.volume, *good.volume, 2) == 1);
+  REQUIRE(stale.volume->commit(move, two));
+  bytes out(extent_size);
+  REQUIRE(stale.volume->read_verified(at(2), out));
+  CHECK(out == read_all(*good.volume, at(2), extent_size));
+}
+
 TEST_CASE("resync: a block that a mirrored write filled is neither compared nor overwritten") {
   disk_fixture stale(even_home()), good(even_home());
   REQUIRE(stale.volume->write(first_epoch, at(2), noise(extent_size, 1)));

@@ -105,3 +105,21 @@ TEST_CASE("a host is not left out where only a host that doubts would be left") 
   REQUIRE_FALSE(cell.resync("b")->why);
   REQUIRE_FALSE(cell.lose("a")->why);
 }
+
+TEST_CASE("of two hosts that doubt the one that has longer gives up what both have") {
+  loss_cell cell;
+  cell.write_all();
+  cell.hosts.power_cycle("b", {}); // has lost all of it
+  cell.hosts.power_cycle("a", cell.hosts.at("a").data);
+  auto later = cell.settle_doubt("a");
+  REQUIRE(later->why);
+  CHECK(later->why->code == errc::busy);
+  CHECK(cell.facts().placement.lost().empty());
+  REQUIRE_FALSE(cell.settle_doubt("b")->why);
+  REQUIRE_FALSE(cell.settle_doubt("a")->why);
+  cell.recover();
+  REQUIRE_FALSE(cell.resync("a")->why);
+  REQUIRE_FALSE(cell.resync("b")->why);
+  CHECK(cell.facts().placement.lost().empty());
+  cell.check_clean();
+}

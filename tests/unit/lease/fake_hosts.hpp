@@ -58,7 +58,8 @@ public:
     on.operator()<schema::PlanePrepare>([&](auto x) { return prepare(host, x); });
     on.operator()<schema::PlaneStandby>([&](auto x) { return stand_by(name, host, x); });
     on.operator()<schema::PlaneTakeover>([&](auto x) { return take_over(name, host, x, reply); });
-    on.operator()<schema::PlanePromote>([&](auto x) { return fence(host, x.getEpoch(), x.getHolder().cStr()); });
+    on.operator()<schema::PlanePromote>(
+        [&](auto x) { return fence(host, x.getEpoch(), x.getHolder().cStr()); });
     on.operator()<schema::PlaneDrain>([&](auto x) { return drain(host, x.getEpoch()); });
     on.operator()<schema::PlaneRelease>([&](auto x) { return release(host, x.getEpoch()); });
     on.operator()<schema::PlaneStatusGet>([&](auto) {

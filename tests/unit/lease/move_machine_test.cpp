@@ -102,6 +102,21 @@ TEST_CASE("retiring never goes below the replication factor") {
   cell.check_clean();
 }
 
+TEST_CASE("a replica is not given up while nobody is sure of the other one") {
+  fake_cell cell;
+  with_surplus(cell);
+  auto from = source_of(cell);
+  auto extents = extents_at(cell, from);
+  SUBCASE("it has failed") { cell.hosts.at("c").failed = "cannot sync"; }
+  SUBCASE("its machine restarted") { cell.hosts.at("c").doubt = 1; }
+  SUBCASE("it does not answer") { cell.hosts.at("c").up = false; }
+  auto end = cell.retire(from, extents);
+  REQUIRE(end->why);
+  CHECK(end->why->code == errc::precondition);
+  CHECK(extents_at(cell, from) == extents);
+  CHECK(cell.facts().placement.retiring().empty());
+}
+
 TEST_CASE("a move canceled at any step leaves the old placement or the new one") {
   fake_cell calm;
   attached(calm);
