@@ -90,6 +90,8 @@ private:
   caf::result<finish_ptr> lose(const loss_order& x);
   void lose_replica(const loss_order& x, std::function<void(finish_ptr)> then);
   void settle_doubt(const std::string& host, schema::PlaneVolume::Reader row);
+  bool longer_doubted(const volume_entry& volume, const std::string& than,
+                      std::uint64_t doubt) const;
   caf::result<finish_ptr> bring_back(const return_order& x);
   caf::result<finish_ptr> relocate(const relocate_order& x);
   caf::result<finish_ptr> sweep_now(const sweep_order& x);

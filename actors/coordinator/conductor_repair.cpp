@@ -55,7 +55,7 @@ void conductor_state::settle_doubt(const std::string& host, schema::PlaneVolume:
   bool running = std::any_of(runs_.begin(), runs_.end(), [&](auto& x) {
     return x.second.kind == run_kind::loss && x.second.volume == volume.id();
   });
-  if (running)
+  if (running || longer_doubted(volume, host, row.getDoubt()))
     return;
   lose_replica({volume.id(), host, 0, row.getDoubt()},
                [host, name = volume.name()](const finish_ptr& how) {
@@ -63,6 +63,17 @@ void conductor_state::settle_doubt(const std::string& host, schema::PlaneVolume:
                    slog::info("host {} doubts its replica of volume {} still: {}", host, name,
                               to_string(*how->why));
                });
+}
+
+/// Whether another host's turn is first; see lease::map_machine::leave_out_shared.
+bool conductor_state::longer_doubted(const volume_entry& volume, const std::string& than,
+                                     std::uint64_t doubt) const {
+  return std::any_of(hosts_.begin(), hosts_.end(), [&](auto& x) {
+    schema::PlaneVolume::Reader row;
+    return x.first != than && x.second->up && find_volume(*x.second, volume.id(), row)
+           && row.getDoubt() != 0 && row.getDoubt() < doubt
+           && lease::others_have(volume.facts.placement, x.first, places());
+  });
 }
 
 lease::replica_hosts conductor_state::places() const {

@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <mutex>
 #include <string>
+#include <string_view>
 
 namespace foreshift {
 
@@ -22,6 +23,9 @@ public:
 
   /// What former processes noted; `boot` names this start of the machine, `wall_ms` is now.
   result<void> load(const std::string& boot, std::int64_t wall_ms);
+
+  /// Whether what is stored says that an earlier process has doubted already.
+  static bool doubted(std::string_view stored);
 
   /// Before a change. Only without a doubt.
   result<void> note() {

@@ -87,7 +87,7 @@ result<void> heed_marker(const store_disk& disk) {
     auto boot = disk.records->boot(*volume);
     if (!boot)
       return boot.error();
-    if (!boot->empty())
+    if (!boot->empty() && !boot_note::doubted(*boot))
       if (auto ok = disk.records->put_boot(*volume, *boot + ", when the database failed"); !ok)
         return ok;
   }

@@ -4,15 +4,16 @@
 #include "core/base/error.hpp"
 
 #include <algorithm>
+#include <cmath>
 
 namespace foreshift {
 
 namespace {
 
 constexpr double requests_min = 32; ///< In each tally, before they are compared.
-constexpr double keep_with = 0.3;   ///< The former rate's share in the next comparison.
-constexpr double keep_without = 0.7;
-constexpr double growth = 1.08; ///< Per comparison, once the search is over.
+constexpr double keep = 0.9;        ///< Of earlier comparisons' weight, at each one.
+constexpr double keep_slower = 0.3; ///< The same after the rate was lowered.
+constexpr double growth = 1.08;     ///< Per comparison, once the search is over.
 constexpr double burst_s = 0.02;
 constexpr std::int64_t forget_ns = 5'000'000'000; ///< Without copies; then the search begins anew.
 
@@ -65,6 +66,7 @@ std::chrono::nanoseconds slowdown_pacer::window_length() const {
 
 void slowdown_pacer::begin(foreground_totals now, std::int64_t now_ns) {
   with_ = without_ = {};
+  fewer_ = longer_ = {};
   window_ = now;
   window_ns_ = now_ns;
   resting_ = false;
@@ -97,22 +99,34 @@ void slowdown_pacer::close_resting(foreground_totals now, std::int64_t now_ns) {
     judge(now_ns);
 }
 
-double slowdown_pacer::slowdown() const {
-  return std::max(without_.per_second() / with_.per_second(), with_.each_ns() / without_.each_ns())
-         - 1;
-}
-
 void slowdown_pacer::judge(std::int64_t now_ns) {
-  auto excess = slowdown() / options_.tolerated;
+  auto chance = 1 / with_.requests + 1 / without_.requests; // of a Poisson process
+  fewer_.add(std::log(without_.per_second() / with_.per_second()), chance);
+  longer_.add(std::log(with_.each_ns() / without_.each_ns()), chance);
+  with_ = without_ = {};
+  auto excess = std::expm1(std::max(fewer_.at_least(), longer_.at_least())) / options_.tolerated;
   if (excess > 1) {
     searching_ = false;
     set_rate(rate() * std::clamp(1 / excess, 0.3, 0.9), now_ns);
+    fewer_.weight *= keep_slower;
+    longer_.weight *= keep_slower;
   } else if (limited_) {
     set_rate(rate() * (searching_ ? 2 : growth), now_ns);
   }
   limited_ = false;
-  with_.fade(keep_with);
-  without_.fade(keep_without);
+}
+
+/// Mean and variance of a weighted stream (West 1979), older values fading.
+void slowdown_pacer::evidence::add(double value, double noise) {
+  weight = keep * weight + 1;
+  auto step = value - mean;
+  mean += step / weight;
+  variance = (1 - 1 / weight) * (variance + step * step / weight);
+  chance += (noise - chance) / weight;
+}
+
+double slowdown_pacer::evidence::at_least() const {
+  return mean - std::sqrt(std::max(variance, chance) / weight);
 }
 
 void slowdown_pacer::set_rate(double rate, std::int64_t now_ns) {
@@ -123,12 +137,6 @@ void slowdown_pacer::tally::add(foreground_totals from, foreground_totals to, st
   requests += static_cast<double>(to.requests - from.requests);
   busy_ns += static_cast<double>(std::max<std::int64_t>(to.busy_ns - from.busy_ns, 0));
   span_ns += static_cast<double>(span);
-}
-
-void slowdown_pacer::tally::fade(double keep) {
-  requests *= keep;
-  busy_ns *= keep;
-  span_ns *= keep;
 }
 
 } // namespace foreshift

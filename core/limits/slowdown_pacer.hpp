@@ -27,10 +27,10 @@ struct slowdown_options {
 
 /// How fast background copies may go so that guests hardly notice: copies rest for a moment every
 /// half second, and what guests achieve with and without them is compared, as requests a second and
-/// as time a request, whichever is worse. The rate doubles until guests are slower than tolerated,
-/// then shrinks in proportion to the excess and grows slowly (slow start and AIMD as in Jacobson
-/// 1988, with slowdown in place of loss). Guests that do nothing limit nothing. Pure: the caller
-/// brings time and totals. One thread.
+/// as time a request, whichever is worse beyond its standard error. The rate doubles until guests
+/// are slower than tolerated, then shrinks in proportion to the excess and grows slowly (slow start
+/// and AIMD as in Jacobson 1988, with slowdown in place of loss). Guests that do nothing limit
+/// nothing. Pure: the caller brings time and totals. One thread.
 class slowdown_pacer {
 public:
   using totals = std::function<foreground_totals()>;
@@ -52,13 +52,21 @@ public:
   bool resting() const { return resting_; }
 
 private:
-  /// What guests achieved while copies ran, or while they rested; older windows count less.
+  /// What guests achieved while copies ran, or while they rested, since they were last compared.
   struct tally {
     double requests = 0, busy_ns = 0, span_ns = 0;
     void add(foreground_totals from, foreground_totals to, std::int64_t span_ns);
-    void fade(double keep);
     double per_second() const { return requests / span_ns; }
     double each_ns() const { return busy_ns / requests; }
+  };
+
+  /// How much worse guests are while copies run (a logarithm), by comparison after comparison.
+  struct evidence {
+    double weight = 0, mean = 0, variance = 0, chance = 0;
+    /// `noise`: the variance that chance alone gives the value.
+    void add(double value, double noise);
+    /// What is left of it after one standard error: guests have bursts and phases of their own.
+    double at_least() const;
   };
 
   std::chrono::nanoseconds window_length() const;
@@ -67,12 +75,13 @@ private:
   void close_copying(foreground_totals now, std::int64_t now_ns);
   void close_resting(foreground_totals now, std::int64_t now_ns);
   void judge(std::int64_t now_ns);
-  double slowdown() const;
   void set_rate(double rate, std::int64_t now_ns);
 
   const slowdown_options options_;
   token_bucket bucket_;
   tally with_, without_;
+  evidence fewer_;  ///< Requests a second.
+  evidence longer_; ///< Time a request.
   foreground_totals window_{};
   std::int64_t window_ns_ = 0;
   std::int64_t last_ns_ = 0;

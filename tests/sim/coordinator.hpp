@@ -63,6 +63,7 @@ private:
     /// By volume and host: the map version that left it out, and when that was seen.
     std::map<std::pair<std::uint64_t, std::string>, std::pair<std::uint64_t, std::int64_t>>
         lost_since;
+    std::map<std::uint64_t, std::map<std::string, std::uint64_t>> doubts; ///< By volume and host.
     std::set<std::uint64_t> returning; ///< Volumes with a batch of a lost host's under way.
   };
 

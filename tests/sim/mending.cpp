@@ -43,7 +43,13 @@ void coordinator::hear(std::uint64_t volume, const std::string& host,
   lease::replica_hosts up;
   for (const auto& name : memory_->up)
     up[name].up = true;
-  if (row.getDoubt() != 0 && lease::others_have(now->placement, host, up))
+  auto& doubts = memory_->doubts[volume];
+  doubts[host] = row.getDoubt();
+  bool first = std::none_of(doubts.begin(), doubts.end(), [&](auto& x) {
+    return x.second != 0 && x.second < row.getDoubt() && memory_->up.contains(x.first)
+           && lease::others_have(now->placement, x.first, up);
+  });
+  if (row.getDoubt() != 0 && first && lease::others_have(now->placement, host, up))
     return lose({volume, host, 0, row.getDoubt()}, "it restarted with its machine");
   if (row.getFailed().size() == 0)
     return;

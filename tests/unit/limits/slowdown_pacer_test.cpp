@@ -3,7 +3,10 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
+#include <cmath>
 #include <functional>
+#include <random>
 
 using namespace foreshift;
 using namespace std::chrono_literals;
@@ -18,6 +21,9 @@ struct guests {
   double per_second = 0;
   std::function<double(double rate)> slowed = [](double) { return 1.0; };
   double requests = 0, busy_ns = 0;
+  bool noisy = false; ///< Requests come by chance, three times as many in every other 0.7 s.
+  double seconds = 0;
+  std::mt19937 chance{1};
 
   foreground_totals totals() const {
     return {static_cast<std::uint64_t>(requests), static_cast<std::int64_t>(busy_ns)};
@@ -25,7 +31,13 @@ struct guests {
 
   void pass(std::chrono::nanoseconds time, double rate) {
     auto share = slowed(rate);
-    auto done = per_second * share * (static_cast<double>(time.count()) / 1e9);
+    auto span = static_cast<double>(time.count()) / 1e9;
+    seconds += span;
+    if (noisy && std::fmod(seconds, 1.4) < 0.7)
+      share *= 3;
+    auto done = per_second * share * span;
+    if (noisy)
+      done = std::poisson_distribution<int>{done + 1e-9}(chance);
     requests += done;
     busy_ns += done * 100'000 / share;
   }
@@ -85,6 +97,22 @@ TEST_CASE("guests that copies do not slow down limit less and less") {
   slowdown_pacer uut({}, 0);
   guests calm{.per_second = 20'000};
   CHECK(copy_for(uut, calm, 20s) > 200 * mib);
+}
+
+TEST_CASE("bursts and phases of guests are not taken for what copies cost them") {
+  slowdown_pacer uut({}, 0);
+  guests calm{.per_second = 500, .noisy = true};
+  CHECK(copy_for(uut, calm, 60s) > 100 * mib);
+}
+
+TEST_CASE("what copies cost is found among bursts and phases") {
+  slowdown_pacer uut({}, 0);
+  guests slowed{.per_second = 500,
+                .slowed = [](double rate) { return 1 - std::min(rate / (320 * mib), 0.9); },
+                .noisy = true};
+  auto rate = copy_for(uut, slowed, 60s);
+  CHECK(rate > 10 * mib);
+  CHECK(rate < 110 * mib);
 }
 
 TEST_CASE("copies settle at the rate that costs guests what is tolerated") {
