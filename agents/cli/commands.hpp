@@ -62,7 +62,7 @@ struct migrate_request {
   std::string qmp, qmp_dest;    ///< Unix sockets of the monitors of both QEMUs.
   std::string ram_uri;          ///< Where the destination's QEMU listens; empty: it chooses a port.
   std::string bandwidth;        ///< Of the RAM stream, bytes a second at most; empty: unlimited.
-  std::string slowdown = "50%"; ///< Of the VM's disk requests while its RAM is copied.
+  std::string slowdown = "75%"; ///< Of the VM's disk requests while its RAM is copied.
   std::string downtime;         ///< QEMU's downtime-limit; empty: as it is.
   bool recover = false;
 };

@@ -84,6 +84,11 @@ bool coordinator::busy(std::uint64_t volume, bool flips) const {
   });
 }
 
+bool coordinator::moves_now(std::uint64_t move) const {
+  return std::any_of(memory_->runs.begin(), memory_->runs.end(),
+                     [&](const auto& x) { return x->move == move && !x->over; });
+}
+
 bool coordinator::losing(std::uint64_t volume) const {
   return std::any_of(memory_->runs.begin(), memory_->runs.end(),
                      [&](const auto& x) { return x->volume == volume && x->loses && !x->over; });

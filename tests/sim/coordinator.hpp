@@ -73,6 +73,7 @@ private:
   lease::input load(const std::shared_ptr<run>& x, const lease::load& what);
   result<lease::volume_facts> facts(std::uint64_t volume) const;
   bool busy(std::uint64_t volume, bool flips) const;
+  bool moves_now(std::uint64_t move) const;
   bool losing(std::uint64_t volume) const;
   void cancel_moves(std::uint64_t volume);
   void lose(const lease::loss_request& what, const char* why);

