@@ -33,6 +33,7 @@ forecasts_state::forecasts_state(interface::pointer self, vault_actor vault, upl
 }
 
 forecasts_actor::behavior_type forecasts_state::make_behavior() {
+  options_.at_start();
   compat::send_later(self_, self_, predict_interval_, tick_alarm{});
   compat::send_later(self_, self_, options_.save_interval, save_alarm{});
   return {

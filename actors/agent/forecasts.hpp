@@ -26,6 +26,7 @@ struct forecasts_options {
   std::chrono::milliseconds store_timeout{10'000};
   double cpu_share = 0.25; ///< Of one core, on average over some seconds; more than 0.
   std::function<std::chrono::nanoseconds()> cpu_time = thread_cpu_time;
+  std::function<void()> at_start = [] {}; ///< Called on the actor's thread.
 };
 
 /// Learns, predicts, and keeps what it learned in the vault, so that a restart loses at most one

@@ -37,6 +37,7 @@ vault_state::~vault_state() {
 }
 
 vault_actor::behavior_type vault_state::make_behavior() {
+  options_.at_start();
   return {
       [this](const packet<schema::PlaneLog>& log) { return keep_log(log); },
       [this](const packet<schema::ForecastState>& state) { return keep_state(state); },

@@ -10,6 +10,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <vector>
@@ -19,6 +20,7 @@ namespace foreshift {
 struct vault_options {
   std::chrono::milliseconds gather{2000}; ///< So much history may be lost by kill -9.
   std::size_t records_max = 65'536;       ///< Gathered records, over all volumes.
+  std::function<void()> at_start = [] {}; ///< Called on the actor's thread.
 };
 
 /// Serialises access to the agent's store, which blocks on disk: spawn it detached. Tests spawn it

@@ -45,7 +45,7 @@ inline bool is_system(const caf::error& x) {
 
 /// 1.x takes the policy's name as a string.
 inline void set_scheduler(caf::actor_system_config& config, const char* policy) {
-  config.set("scheduler.policy", caf::atom_from_string(policy));
+  config.set("scheduler.policy", caf::atom_from_string(std::string{policy}));
 }
 
 /// 1.x: `self->mail(xs...).delay(delay).send(whom)`.

@@ -23,7 +23,7 @@ public:
   /// Gives the packets of a verbs<...> list names in CAF's renderings of messages.
   template <class Verbs>
   actor_config& know() {
-    Verbs::each([this]<class Verb>() {
+    Verbs::each([&]<class Verb>() {
       name_packet<typename Verb::request>();
       name_packet<typename Verb::reply>();
     });

@@ -11,8 +11,8 @@ constexpr const char* leader_key = "leader";
 
 } // namespace
 
-authority_state::authority_state(interface::pointer self, std::shared_ptr<store> keeper)
-    : self_(self), store_(std::move(keeper)) {}
+authority_state::authority_state(interface::pointer, std::shared_ptr<store> keeper)
+    : store_(std::move(keeper)) {}
 
 authority_actor::behavior_type authority_state::make_behavior() {
   if (auto ok = claim(); !ok)

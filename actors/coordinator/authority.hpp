@@ -15,7 +15,7 @@ public:
 
   static constexpr const char* name = "authority";
 
-  authority_state(interface::pointer self, std::shared_ptr<store> keeper);
+  authority_state(interface::pointer, std::shared_ptr<store> keeper);
 
   interface::behavior_type make_behavior();
 
@@ -24,7 +24,6 @@ private:
   caf::result<std::uint64_t> apply(const txn_request& x);
   caf::result<stored_ptr> range(const range_request& x) const;
 
-  interface::pointer self_;
   const std::shared_ptr<store> store_;
   std::uint64_t leader_revision_ = 0; ///< Of our claim; a newer leader's makes every txn fail.
 };

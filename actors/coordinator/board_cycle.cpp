@@ -229,7 +229,8 @@ void board_state::follow_intents(const std::vector<host_view>& hosts,
     auto at = all.find(id);
     if (at == all.end())
       continue;
-    std::erase_if(at->second.retire, [&](auto& one) { return places.contains(one.first); });
+    std::erase_if(at->second.retire,
+                  [&there = places](auto& one) { return there.contains(one.first); });
     if (since_flip(id) < rules_.hold)
       continue;
     for (auto& [host, how] : places)

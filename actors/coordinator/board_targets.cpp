@@ -46,7 +46,7 @@ void board_state::release_speculative(const volume_entry& volume,
   auto& map = volume.facts.placement;
   for (auto& [host, held] : speculation_.held(volume.id())) {
     for (auto& [from, extents] : out.retire)
-      std::erase_if(extents, [&](std::uint32_t e) { return held.contains(e); });
+      std::erase_if(extents, [&there = held](std::uint32_t e) { return there.contains(e); });
     bool stays = std::find(likely.begin(), likely.end(), host) != likely.end();
     std::vector<std::uint32_t> gone;
     for (auto e : stays ? held - hot : held)

@@ -96,8 +96,8 @@ void conductor_state::check_row(const host_entry& host, schema::PlaneVolume::Rea
   if (at == volumes_.end()) {
     // It may have been out of reach when its lease was taken from it, and the volume deleted.
     if (erased_.contains(row.getId()))
-      tell(where, active ? lease::release(row.getId(), row.getEpoch())
-                         : lease::forget(row.getId()));
+      tell(where,
+           active ? lease::release(row.getId(), row.getEpoch()) : lease::forget(row.getId()));
     return;
   }
   auto& facts = at->second->facts;

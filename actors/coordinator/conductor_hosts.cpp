@@ -88,8 +88,8 @@ caf::result<ack> conductor_state::undrain(const packet<schema::HostUndrain>& x) 
 std::optional<fault> conductor_state::why_not_removed(const std::string& host, bool lost) const {
   for (auto& [id, volume] : volumes_) {
     auto& facts = volume->facts;
-    auto refuse = [&](std::string why) {
-      return fault{errc::precondition, fmt::format("volume '{}' {}", volume->name(), why)};
+    auto refuse = [&name = volume->name()](std::string why) {
+      return fault{errc::precondition, fmt::format("volume '{}' {}", name, why)};
     };
     if (facts.lease.holder == host || facts.lease.prepared.to == host)
       return refuse(fmt::format("is attached at host '{}'; flip it with --force first", host));

@@ -17,6 +17,7 @@
 #include "actors/base/router.hpp"
 #include "actors/base/system.hpp"
 #include "agents/agent/version.hpp"
+#include "core/base/background.hpp"
 #include "core/base/log.hpp"
 
 #include <caf/actor_system.hpp>
@@ -110,8 +111,10 @@ private:
   }
 
   void spawn_memory(std::shared_ptr<agent_store> store) {
+    vault_options calm;
+    calm.at_start = run_in_background; // what guests do comes before what is told of it
     parts_.vault = keep<vault_actor>(
-        system_.spawn<vault, caf::detached>(std::move(store), system_clock(), vault_options{}));
+        system_.spawn<vault, caf::detached>(std::move(store), system_clock(), calm));
     std::vector<coordinator_link> links;
     for (const auto& address : options_.coordinators) {
       std::shared_ptr<door::client> to =
@@ -140,6 +143,7 @@ private:
     learning.book.memory_bytes_max = options_.forecast_memory_bytes_max;
     learning.predict_interval = options_.forecast_interval;
     learning.cpu_share = options_.forecast_cpu_share;
+    learning.at_start = run_in_background;
     parts_.forecasts = keep<forecasts_actor>(system_.spawn<forecasts, caf::detached>(
         parts_.vault, parts_.uplink, system_clock(), learning));
     collector_parts around{parts_.plane, parts_.vault, parts_.forecasts, parts_.mover,

@@ -99,9 +99,10 @@ result<repair_batch> next_elsewhere(const placement_map& map, const roaring::Roa
       if (name == leaving || !host.up || host.draining || contains(holders, name)
           || host.free_bytes < room)
         continue;
-      bool apart = std::none_of(holders.begin(), holders.end(), [&](const std::string& other) {
-        return other != leaving && zone_of(hosts, other) == zone_of(hosts, name);
-      });
+      bool apart = std::none_of(holders.begin(), holders.end(),
+                                [&, &zone = host.zone](const std::string& other) {
+                                  return other != leaving && zone_of(hosts, other) == zone;
+                                });
       best = std::max(best, std::optional{std::tuple{apart, host.free_bytes, name}});
     }
     if (best)

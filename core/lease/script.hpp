@@ -25,8 +25,8 @@ public:
       struct back {
         bool await_ready() noexcept { return false; }
         std::coroutine_handle<> await_suspend(std::coroutine_handle<promise_type> self) noexcept {
-          auto caller = self.promise().caller;
-          return caller ? caller : std::noop_coroutine();
+          auto next = self.promise().caller;
+          return next ? next : std::noop_coroutine();
         }
         void await_resume() noexcept {}
       };

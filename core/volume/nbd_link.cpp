@@ -34,13 +34,13 @@ struct command {
 std::int64_t issue(nbd_handle* h, const command& x) {
   switch (x.kind) {
   case command_kind::read:
-    return nbd_aio_pread(h, x.out, x.length, x.offset, NBD_NULL_COMPLETION, 0);
+    return nbd_aio_pread(h, x.out, x.length, x.offset, nbd_completion_callback{}, 0);
   case command_kind::write:
-    return nbd_aio_pwrite(h, x.in, x.length, x.offset, NBD_NULL_COMPLETION, 0);
+    return nbd_aio_pwrite(h, x.in, x.length, x.offset, nbd_completion_callback{}, 0);
   case command_kind::zero:
-    return nbd_aio_zero(h, x.length, x.offset, NBD_NULL_COMPLETION, 0);
+    return nbd_aio_zero(h, x.length, x.offset, nbd_completion_callback{}, 0);
   case command_kind::flush:
-    return nbd_aio_flush(h, NBD_NULL_COMPLETION, 0);
+    return nbd_aio_flush(h, nbd_completion_callback{}, 0);
   }
   return -1;
 }

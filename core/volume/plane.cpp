@@ -39,7 +39,7 @@ std::vector<mirror_order> decode_mirrors(const std::vector<packet<schema::PlaneM
     auto in = record.read();
     if (in.getEpoch() != epoch)
       continue;
-    auto& order = out.emplace_back(in.getMove(), in.getDestination().cStr());
+    auto& order = out.emplace_back(mirror_order{in.getMove(), in.getDestination().cStr(), {}});
     for (auto extent : in.getExtents())
       order.extents.push_back(extent);
   }

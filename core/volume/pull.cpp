@@ -84,7 +84,8 @@ bool issue_next(pull_state& state, nbd_handle* h, read_slot& slot) {
   slot.what = state.chunks[index];
   auto offset =
       std::uint64_t{slot.what.extent} * state.into.layout().extent_bytes + slot.what.offset;
-  slot.cookie = nbd_aio_pread(h, slot.buffer, slot.what.bytes, offset, NBD_NULL_COMPLETION, 0);
+  slot.cookie =
+      nbd_aio_pread(h, slot.buffer, slot.what.bytes, offset, nbd_completion_callback{}, 0);
   if (slot.cookie == -1)
     state.fail(read_fault(state, slot.what, nbd_fault(h, state.source.address)));
   return slot.cookie != -1;

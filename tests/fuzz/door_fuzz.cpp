@@ -46,17 +46,16 @@ std::vector<verb> list() {
 const std::vector<verb>& verbs() {
   using namespace schema;
   static const auto all =
-      list<Ping, Fault, HostHello, HostReport, ForecastReport, ReplicasSuspected, HostExamine,
-           AgentMove, AgentStatusGet, ForecastCarry, ForecastTake, PlaneConfigure, PlaneForget,
-           PlanePrepare, PlaneStandby, PlaneTakeover, PlaneDrain, PlanePromote, PlaneRelease,
-           PlaneAdopt, PlaneStage, PlaneMirror, PlanePull, PlaneVerify, PlaneDigest, PlaneCommit,
-           PlaneAbort, PlaneRetire, PlaneStatusGet, PlaneLogGet, PlaneInventoryGet, PlaneWatch,
-           PlaneUnwatch, PlaneChangedGet, PlaneBlockHashes, PlaneSuspectsWait, PlaneScrub,
-           PlaneRepair, PlaneReopen, StatusGet, HostList, HostShow, HostOkToStop, HostDrain,
-           HostUndrain, HostRemove, VolumeCreate, VolumeList, VolumeShow, VolumeDelete,
-           VolumeAttach, VolumeDetach, AffinityGet, HotGet, PlanGet, MigrateStart, FlipStart,
-           TaskList, TaskShow, TaskCancel, EventsGet, ScrubStart, CellExamine, LeaseWanted,
-           VolumeSet>();
+      list<Ping, HostHello, HostReport, ForecastReport, ReplicasSuspected, HostExamine, AgentMove,
+           AgentStatusGet, ForecastCarry, ForecastTake, PlaneConfigure, PlaneForget, PlanePrepare,
+           PlaneStandby, PlaneTakeover, PlaneDrain, PlanePromote, PlaneRelease, PlaneAdopt,
+           PlaneStage, PlaneMirror, PlanePull, PlaneVerify, PlaneDigest, PlaneCommit, PlaneAbort,
+           PlaneRetire, PlaneStatusGet, PlaneLogGet, PlaneInventoryGet, PlaneWatch, PlaneUnwatch,
+           PlaneChangedGet, PlaneBlockHashes, PlaneSuspectsWait, PlaneScrub, PlaneRepair,
+           PlaneReopen, StatusGet, HostList, HostShow, HostOkToStop, HostDrain, HostUndrain,
+           HostRemove, VolumeCreate, VolumeList, VolumeShow, VolumeDelete, VolumeAttach,
+           VolumeDetach, AffinityGet, HotGet, PlanGet, MigrateStart, FlipStart, TaskList, TaskShow,
+           TaskCancel, EventsGet, ScrubStart, CellExamine, LeaseWanted, VolumeSet>();
   return all;
 }
 

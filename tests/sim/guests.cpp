@@ -99,7 +99,7 @@ void guests::note(guest_line& on, const result<void>& done, std::uint64_t& good)
 
 void guests::act(guest_line& on) {
   if (kernel::chance(options_.flushes)) {
-    auto cookie = nbd_aio_flush(on.handle.get(), NBD_NULL_COMPLETION, 0);
+    auto cookie = nbd_aio_flush(on.handle.get(), nbd_completion_callback{}, 0);
     auto done = cookie < 0 ? result<void>{nbd_fault(on.handle.get(), "guest")}
                            : nbd_await(on.handle.get(), cookie, patience, "guest");
     note(on, done, counts_.flushes);
@@ -129,8 +129,9 @@ void guests::write(guest_line& on, std::size_t first, std::size_t count, bool ze
   }
   auto offset = options_.blocks[first] * block;
   auto* h = on.handle.get();
-  auto cookie = zero ? nbd_aio_zero(h, data.size(), offset, NBD_NULL_COMPLETION, 0)
-                     : nbd_aio_pwrite(h, data.data(), data.size(), offset, NBD_NULL_COMPLETION, 0);
+  auto cookie =
+      zero ? nbd_aio_zero(h, data.size(), offset, nbd_completion_callback{}, 0)
+           : nbd_aio_pwrite(h, data.data(), data.size(), offset, nbd_completion_callback{}, 0);
   auto done =
       cookie < 0 ? result<void>{nbd_fault(h, "guest")} : nbd_await(h, cookie, patience, "guest");
   note(on, done, counts_.writes);
@@ -151,7 +152,7 @@ void guests::read(guest_line& on, std::size_t first, std::size_t count) {
   auto start = kernel::now_ns();
   auto* h = on.handle.get();
   auto cookie = nbd_aio_pread(h, data.data(), data.size(), options_.blocks[first] * block,
-                              NBD_NULL_COMPLETION, 0);
+                              nbd_completion_callback{}, 0);
   auto done =
       cookie < 0 ? result<void>{nbd_fault(h, "guest")} : nbd_await(h, cookie, patience, "guest");
   note(on, done, counts_.reads);
@@ -188,7 +189,7 @@ result<void> guests::flush(const std::string& host) {
   auto opened = open_line(host, options_.volume);
   if (!opened)
     return opened.error();
-  auto cookie = nbd_aio_flush(opened->get(), NBD_NULL_COMPLETION, 0);
+  auto cookie = nbd_aio_flush(opened->get(), nbd_completion_callback{}, 0);
   return nbd_await(opened->get(), cookie, patience, "guest");
 }
 

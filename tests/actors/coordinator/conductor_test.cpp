@@ -162,8 +162,8 @@ TEST_CASE("a gateway that serves an epoch of nobody is told to let go") {
 TEST_CASE("a host that comes back as primary of a deleted volume lets go of it and forgets it") {
   test_cell cell;
   cell.create();
-  cell.world.self->send(
-      cell.x.catalog, packet<schema::VolumeDelete>::make([](auto out) { out.setName("vol1"); }));
+  cell.world.self->send(cell.x.catalog,
+                        packet<schema::VolumeDelete>::make([](auto out) { out.setName("vol1"); }));
   cell.world.settle();
   auto& host = cell.hosts.at("c");
   REQUIRE(host.forgotten);

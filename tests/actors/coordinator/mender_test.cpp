@@ -127,6 +127,18 @@ TEST_CASE("a host whose machine restarted waits for the others that have what it
   CHECK(cell.hosts.at("b").doubt == 0);
 }
 
+TEST_CASE("hosts whose machines restarted one after the other are settled in that order") {
+  replicated_cell cell;
+  cell.write_all();
+  cell.hosts.power_cycle("c", {}); // has lost everything
+  cell.hosts.power_cycle("b", cell.hosts.at("b").data);
+  cell.live(20);
+  CHECK(cell.hosts.at("b").doubt == 0);
+  CHECK(cell.hosts.at("c").doubt == 0);
+  CHECK(cell.facts().placement.lost().empty());
+  cell.check_clean();
+}
+
 TEST_CASE("a host that is back gets back what it missed, and nobody watches any more") {
   without_b cell;
   cell.write_all();

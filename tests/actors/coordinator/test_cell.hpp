@@ -259,7 +259,8 @@ public:
     CHECK(now.lease.prepared.id == 0);
     CHECK(now.moves.empty());
     CHECK(now.placement.retiring().empty());
-    for (auto& [name, host] : hosts.all()) {
+    for (auto& [known, host] : hosts.all()) {
+      auto& name = known;
       CAPTURE(name);
       CHECK(host.staged.empty());
       bool holder = name == now.lease.holder;

@@ -94,7 +94,8 @@ void whole_or_gone(life_cell& cell) {
     cell.check_clean();
     return;
   }
-  for (auto& [name, host] : cell.hosts.all()) {
+  for (auto& [known, host] : cell.hosts.all()) {
+    auto& name = known;
     CAPTURE(name);
     CHECK(host.forgotten);
     CHECK(host.replicas.empty());

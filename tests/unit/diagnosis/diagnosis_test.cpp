@@ -60,7 +60,9 @@ struct healthy_cell : evidence {
   volume_evidence& at() { return volumes.at(1); }
 
   std::vector<finding> look() {
-    for (auto& [name, x] : rows) {
+    for (auto& [known, seen] : rows) {
+      auto& name = known;
+      auto& x = seen;
       auto& host = hosts[name];
       host.address.name = name;
       host.up = true;

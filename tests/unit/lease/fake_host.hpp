@@ -42,9 +42,9 @@ struct fake_host {
   std::uint64_t doubt = 0;                                ///< It restarted with its machine.
   std::int64_t wall_ms = 0;                               ///< Its clock, when it is examined.
   std::vector<std::uint32_t> missed;                      ///< What its clients read from elsewhere.
-  int busy_answers = 0; ///< So often it will not yield the lease to an implicit flip.
+  int busy_answers = 0;     ///< So often it will not yield the lease to an implicit flip.
   bool cannot_note = false; ///< Its database is full: a drain is not noted, and not answered.
-  std::string deaf_to;  ///< A host whose ports it cannot reach.
+  std::string deaf_to;      ///< A host whose ports it cannot reach.
 };
 
 /// PlaneForget.

@@ -107,9 +107,15 @@ TEST_CASE("a replica is not given up while nobody is sure of the other one") {
   with_surplus(cell);
   auto from = source_of(cell);
   auto extents = extents_at(cell, from);
-  SUBCASE("it has failed") { cell.hosts.at("c").failed = "cannot sync"; }
-  SUBCASE("its machine restarted") { cell.hosts.at("c").doubt = 1; }
-  SUBCASE("it does not answer") { cell.hosts.at("c").up = false; }
+  SUBCASE("it has failed") {
+    cell.hosts.at("c").failed = "cannot sync";
+  }
+  SUBCASE("its machine restarted") {
+    cell.hosts.at("c").doubt = 1;
+  }
+  SUBCASE("it does not answer") {
+    cell.hosts.at("c").up = false;
+  }
   auto end = cell.retire(from, extents);
   REQUIRE(end->why);
   CHECK(end->why->code == errc::precondition);

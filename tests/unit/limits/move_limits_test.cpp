@@ -56,8 +56,8 @@ TEST_CASE("a limit binds those who share it and nobody else") {
                                                                {2, "c", "d", "nothing"},
                                                                {2, "a", "b", "link"},
                                                                {1, "c", "d", "volume"}}) {
-    CAPTURE(shared);
     std::string_view what{shared};
+    CAPTURE(what);
     move_limits limits{
         rates(0, what == "host" ? 2 : 0, what == "link" ? 2 : 0, what == "volume" ? 2 : 0), 0};
     bool any = what != "nothing";
