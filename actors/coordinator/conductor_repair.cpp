@@ -68,11 +68,12 @@ void conductor_state::settle_doubt(const std::string& host, schema::PlaneVolume:
 /// Whether another host's turn is first; see lease::map_machine::leave_out_shared.
 bool conductor_state::longer_doubted(const volume_entry& volume, const std::string& than,
                                      std::uint64_t doubt) const {
+  auto around = places();
   return std::any_of(hosts_.begin(), hosts_.end(), [&](auto& x) {
     schema::PlaneVolume::Reader row;
     return x.first != than && x.second->up && find_volume(*x.second, volume.id(), row)
            && row.getDoubt() != 0 && row.getDoubt() < doubt
-           && lease::others_have(volume.facts.placement, x.first, places());
+           && lease::others_have(volume.facts.placement, x.first, around);
   });
 }
 

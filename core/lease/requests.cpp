@@ -28,6 +28,16 @@ void put_peers(const std::vector<host_address>& peers, Builder out) {
     encode(peers[i], rows[i]);
 }
 
+/// What a PlaneStatus reply says of one volume; nothing (0) if it does not name it, or is none.
+template <class Ask>
+auto of_row(const result<door::envelope>& status, std::uint64_t volume, Ask ask) {
+  if (auto got = as<schema::PlaneStatus>(status))
+    for (auto row : got->read().getVolumes())
+      if (row.getId() == volume)
+        return ask(row);
+  return decltype(ask(schema::PlaneVolume::Reader{})){};
+}
+
 } // namespace
 
 door::envelope configure(const volume_facts& facts, std::int64_t created_ms,
@@ -240,31 +250,18 @@ std::optional<roaring::Roaring> decode_changed(const result<door::envelope>& rep
 }
 
 bool doubts(const result<door::envelope>& status, std::uint64_t volume) {
-  auto got = as<schema::PlaneStatus>(status);
-  if (!got)
-    return false;
-  for (auto row : got->read().getVolumes())
-    if (row.getId() == volume && (row.getDoubt() != 0 || row.getFailed().size() > 0))
-      return true;
-  return false;
+  return of_row(status, volume,
+                [](auto row) { return row.getDoubt() != 0 || row.getFailed().size() > 0; });
 }
 
 std::uint64_t doubt_of(const result<door::envelope>& status, std::uint64_t volume) {
-  if (auto got = as<schema::PlaneStatus>(status))
-    for (auto row : got->read().getVolumes())
-      if (row.getId() == volume)
-        return row.getDoubt();
-  return 0;
+  return of_row(status, volume, [](auto row) { return row.getDoubt(); });
 }
 
 bool says_primary(const result<door::envelope>& status, std::uint64_t volume, std::uint64_t epoch) {
-  auto packet = as<schema::PlaneStatus>(status);
-  if (!packet)
-    return false;
-  for (auto x : packet->read().getVolumes())
-    if (x.getId() == volume)
-      return x.getState() == schema::LeaseState::PRIMARY && x.getEpoch() == epoch;
-  return false;
+  return of_row(status, volume, [epoch](auto row) {
+    return row.getState() == schema::LeaseState::PRIMARY && row.getEpoch() == epoch;
+  });
 }
 
 } // namespace foreshift::lease
