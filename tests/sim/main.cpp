@@ -43,8 +43,6 @@ struct arguments {
   bool log = false;    ///< What the product logs, between the lines of the trace.
   std::string_view bug;
   bool every_bug = false;
-  std::uint64_t open[32] = {}; ///< Seeds of findings that are not mended: may fail.
-  std::size_t open_count = 0;
 };
 
 /// Without a lock: a lock would be one more place where threads switch.
@@ -93,13 +91,7 @@ tally run_seeds(const arguments& how) {
     int status = 0;
     ::waitpid(child, &status, 0);
     ++out.runs;
-    bool good = WIFEXITED(status) && WEXITSTATUS(status) == 0;
-    if (std::find(how.open, how.open + how.open_count, seed) != how.open + how.open_count) {
-      ::dprintf(1, "seed %llu is an open finding and %s\n", static_cast<unsigned long long>(seed),
-                good ? "passes: found.md is behind" : "fails still");
-      continue;
-    }
-    if (good)
+    if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
       continue;
     ++out.failures;
     out.last_failure = seed;
@@ -189,8 +181,6 @@ bool parse(int argc, char** argv, arguments& out) {
       out.bug = text();
     } else if (x == "--every-bug") {
       out.every_bug = true;
-    } else if (x == "--open" && out.open_count < std::size(out.open)) {
-      out.open[out.open_count++] = number();
     } else {
       return false;
     }
@@ -213,7 +203,7 @@ int main(int argc, char** argv) {
   arguments how;
   if (!parse(argc, argv, how) || !choose_bug(how)) {
     std::fputs("usage: foreshift_sim [--seed N [--quiet]] [--first N] [--last N] [--step N]\n"
-               "                     [--hashes] [--stop] [--log] [--open SEED]...\n"
+               "                     [--hashes] [--stop] [--log]\n"
                "       foreshift_sim_bugs ... [--bug NAME | --every-bug]\n",
                stderr);
     return 2;
