@@ -21,8 +21,15 @@ void visit(const capnp::DynamicStruct::Reader& value) {
   }
 }
 
+bool holds_pointers(capnp::Type type) {
+  return type.isText() || type.isData() || type.isList() ||
+         (type.isStruct() && type.asStruct().getProto().getStruct().getPointerCount() != 0);
+}
+
 /// Reads every field once. Cap'n Proto decodes pointers lazily: a text without its NUL or a list of
 /// the wrong element type throws at first access, so that has to happen here, at the border.
+/// Elements without pointers, such as the thousands of an access batch, cannot: the list is bounded
+/// as a whole.
 void visit(const capnp::DynamicValue::Reader& value) {
   switch (value.getType()) {
   case capnp::DynamicValue::STRUCT:
@@ -30,8 +37,7 @@ void visit(const capnp::DynamicValue::Reader& value) {
     break;
   case capnp::DynamicValue::LIST: {
     auto list = value.as<capnp::DynamicList>();
-    auto element = list.getSchema().getElementType();
-    if (element.isStruct() || element.isText() || element.isData() || element.isList())
+    if (holds_pointers(list.getSchema().getElementType()))
       for (auto item : list)
         visit(item);
     break;

@@ -15,6 +15,7 @@ from servers import FileServer, back_free_memory, fio, interleaved, median, perc
 
 MIB = 1 << 20
 HOSTS = ["host-a", "host-b", "host-c"]
+SECTIONS = ["flip", "local", "remote", "log", "copy", "foreground"]
 
 
 class Bench:
@@ -247,10 +248,12 @@ def main():
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--flips", type=int, default=200)
     parser.add_argument("--json", help="also write the rows there")
-    parser.add_argument("sections", nargs="*", help="flip, local, remote, copy, foreground, log")
+    parser.add_argument("sections", nargs="*", help=", ".join(SECTIONS) + " (default: all)")
     options = parser.parse_args()
+    if unknown := set(options.sections) - set(SECTIONS):
+        parser.error(f"no such section: {', '.join(sorted(unknown))}; there are {', '.join(SECTIONS)}")
     bench = Bench(Cluster(options.bin, options.cluster), options)
-    for name in options.sections or ["flip", "local", "remote", "log", "copy", "foreground"]:
+    for name in options.sections or SECTIONS:
         section = getattr(bench, name)
         print(f"{name}: {section.__doc__}", flush=True)
         section()
