@@ -107,7 +107,10 @@ struct VolumeAttach {          # -> Task (waits until it has ended)
   host  @1 :Text;
   force @2 :Bool;              # leave out replicas at hosts that cannot be reached
 }
-struct VolumeDetach { name @0 :Text; }                  # -> Task (waits until it has ended)
+struct VolumeDetach {          # -> Task (waits until it has ended)
+  name  @0 :Text;
+  force @1 :Bool;              # fence a holder that cannot be reached; leave out replicas as above
+}
 struct Volumes { volumes @0 :List(VolumeInfo); }
 struct VolumeInfo {
   spec       @0 :Volume.VolumeSpec;

@@ -55,8 +55,7 @@ struct PlaneTakeover {
   seal    @4 :List(Text);       # home + exceptions + retiring hosts
   timeoutMs @5 :UInt32;
   forced  @6 :Bool;             # go on when the source cannot be drained
-  doubted @7 :Bool;             # another host may serve at an older epoch, out of reach
-  quietMs @8 :UInt32;           # see PlaneDrain
+  quietMs @7 :UInt32;           # see PlaneDrain
 }
 
 struct PlaneDrain {
@@ -361,14 +360,4 @@ struct PlaneTrust {
   # its machine has restarted once more.
   volume @0 :UInt64;
   doubt  @1 :UInt64;
-}
-
-struct PlaneVouch {
-  # -> PlaneVouched. Asked again and again by a host that is primary: has a later epoch been seen?
-  # While every host with a replica of an extent says no, a read of it cannot be stale.
-  volumes @0 :List(UInt64);
-}
-
-struct PlaneVouched {
-  epochs @0 :List(UInt64);      # of each volume, the highest seen here; 0: none
 }

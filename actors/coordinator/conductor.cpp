@@ -179,7 +179,7 @@ conductor_state::task_promise conductor_state::detach(const packet<schema::Volum
   auto made = prepare_task(schema::TaskKind::DETACH, x.read().getName().cStr(), "");
   if (made && made->from.empty())
     made = fault{errc::precondition, fmt::format("volume '{}' is not attached", made->name)};
-  return run_to_end(std::move(made), false);
+  return run_to_end(std::move(made), x.read().getForce());
 }
 
 conductor_state::task_promise conductor_state::flip(const packet<schema::FlipStart>& x) {

@@ -125,10 +125,16 @@ void add_volumes(CLI::App& app, parsed& p) {
         c.add_flag("--force", a.force, "Leave out replicas at hosts that cannot be reached");
       },
       [](session& s, to_args& a) { return attach_volume(s, a.name, a.to, a.force); });
-  command<name_args>(volume, p, "detach",
-                     "Take the lease back; clients' requests fail from then on",
-                     "foreshift volume detach vm1", named("Volume"),
-                     [](session& s, name_args& a) { return detach_volume(s, a.name); });
+  command<to_args>(
+      volume, p, "detach", "Take the lease back; clients' requests fail from then on",
+      "foreshift volume detach vm1",
+      [](CLI::App& c, to_args& a) {
+        c.add_option("NAME", a.name, "Volume")->required();
+        c.add_flag(
+            "--force", a.force,
+            "Also from a host that cannot be reached: its late writes are refused everywhere");
+      },
+      [](session& s, to_args& a) { return detach_volume(s, a.name, a.force); });
 }
 
 void add_forecasts(CLI::App& app, parsed& p) {

@@ -43,7 +43,7 @@ int set_volume(session& s, const std::string& name, const std::string& key,
                const std::string& value);
 int delete_volume(session& s, const std::string& name);
 int attach_volume(session& s, const std::string& name, const std::string& host, bool force);
-int detach_volume(session& s, const std::string& name);
+int detach_volume(session& s, const std::string& name, bool force);
 
 int show_affinity(session& s, const std::string& volume);
 int show_ledger(session& s, const std::string& volume);

@@ -163,8 +163,11 @@ int attach_volume(session& s, const std::string& name, const std::string& host, 
                   }));
 }
 
-int detach_volume(session& s, const std::string& name) {
-  return run_task(s, named<schema::VolumeDetach>(name));
+int detach_volume(session& s, const std::string& name, bool force) {
+  return run_task(s, packet<schema::VolumeDetach>::make([&](auto x) {
+                    x.setName(name.c_str());
+                    x.setForce(force);
+                  }));
 }
 
 int flip(session& s, const std::string& volume, const std::string& to, bool force) {

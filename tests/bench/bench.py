@@ -241,19 +241,21 @@ class Bench:
                  median(ratios), ">= 0.90x", rounds)
 
 
-def main():
+def main(bench_class, sections):
     parser = argparse.ArgumentParser()
     parser.add_argument("--bin", required=True)
     parser.add_argument("--cluster", required=True)
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--flips", type=int, default=200)
+    parser.add_argument("--faults", type=int, default=30, help="of each kind of fault")
     parser.add_argument("--json", help="also write the rows there")
-    parser.add_argument("sections", nargs="*", help=", ".join(SECTIONS) + " (default: all)")
+    parser.add_argument("sections", nargs="*", help=", ".join(sections) + " (default: all)")
     options = parser.parse_args()
-    if unknown := set(options.sections) - set(SECTIONS):
-        parser.error(f"no such section: {', '.join(sorted(unknown))}; there are {', '.join(SECTIONS)}")
-    bench = Bench(Cluster(options.bin, options.cluster), options)
-    for name in options.sections or SECTIONS:
+    if unknown := set(options.sections) - set(sections):
+        parser.error(f"no such section: {', '.join(sorted(unknown))}; "
+                     f"there are {', '.join(sections)}")
+    bench = bench_class(Cluster(options.bin, options.cluster), options)
+    for name in options.sections or sections:
         section = getattr(bench, name)
         print(f"{name}: {section.__doc__}", flush=True)
         section()
@@ -263,4 +265,4 @@ def main():
 
 
 if __name__ == "__main__":
-    main()
+    main(Bench, SECTIONS)

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 # A source that is stopped (SIGSTOP) with its agent, and one that is dead: a forced flip takes the
-# volume over. The one that wakes up is fenced and gets back what it missed. The only copy of
-# something is never left behind.
+# volume over, or a forced detach leaves it to nobody. The one that wakes up is fenced and gets back
+# what it missed. The only copy of something is never left behind.
 source "$(dirname "$0")/lib.sh"
 requires qemu-io
 cluster_begin
@@ -55,6 +55,20 @@ expect_exit 0 fs flip disk --to host-c --force
 io "$(uri host-c disk)" 'read -P 2 0 32M' 'write -P 3 0 16M' flush || fail "I/O at host-c"
 agent_start host-a
 wait_until 60 healthy
+
+note "detaching from a dead host"
+expect_exit 0 fs flip disk --to host-a
+agent_kill host-a
+plane_kill host-a
+if fs volume detach disk 2>"$CLUSTER/err"; then fail "a dead host was detached without force"; fi
+expect_owner disk host-a
+expect_exit 0 fs volume detach disk --force
+expect_owner disk ""
+expect_exit 0 fs volume attach disk host-b
+agent_start host-a
+wait_until 60 healthy
+if io "$(uri host-a disk)" 'write -P 9 0 4k'; then fail "a stale write was accepted"; fi
+io "$(uri host-b disk)" 'read -P 3 0 16M' 'read -P 2 16M 16M' || fail "read at host-b"
 
 fs volume create lone 16MiB --home host-a || fail "create"
 fs volume attach lone host-a || fail "attach"
