@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <iterator>
 #include <numeric>
 #include <utility>
 
@@ -13,10 +14,8 @@ namespace {
 
 // What is needed right after a move counts beside the main horizon.
 constexpr std::array near_horizons{std::pair{10'000u, 0.3}, std::pair{60'000u, 0.5}};
-// A newcomer must be so many times better, and by so much of a chosen one's mean worth: what is
-// hardly worth a move is not moved.
-constexpr float loyalty = 1.7f;
-constexpr float stay = 0.25f;
+constexpr float loyalty = 1.7f;   ///< A newcomer must be so many times as useful as an incumbent.
+constexpr double given_up = 0.02; ///< Of the expected use, for fewer moves.
 
 constexpr std::size_t beyond_max = 1u << 16;
 
@@ -31,6 +30,20 @@ std::vector<std::uint32_t> hottest_first(std::vector<std::uint32_t> places,
   std::sort(places.begin(), places.end(),
             [&](auto a, auto b) { return values[a] != values[b] ? values[a] > values[b] : a < b; });
   return places;
+}
+
+/// Takes back the moves of a choice that gain least, until `cost_max` of its use is given up.
+/// `dropped`: incumbents that were not chosen, hottest first.
+void take_back(std::vector<std::uint32_t>& newcomers, std::span<const std::uint32_t> dropped,
+               std::span<const float> values, double cost_max) {
+  double cost = 0;
+  for (std::size_t i = 0; i < std::min(newcomers.size(), dropped.size()); ++i) {
+    auto& least = newcomers[newcomers.size() - 1 - i];
+    cost += values[least] - values[dropped[i]];
+    if (cost > cost_max)
+      return;
+    least = dropped[i];
+  }
 }
 
 } // namespace
@@ -126,12 +139,26 @@ std::vector<std::uint32_t> forecast_engine::choice(const candidates& now,
   auto top = ranking{values}.top(budget);
   auto sum = std::accumulate(top.begin(), top.end(), 0.0,
                              [&](double so_far, auto place) { return so_far + values[place]; });
-  auto bonus =
-      stay * static_cast<float>(sum / static_cast<double>(std::max<std::size_t>(1, budget)));
-  for (std::size_t i = 0; i < values.size(); ++i)
-    if (std::binary_search(incumbents.begin(), incumbents.end(), now.extents[i]))
-      values[i] = values[i] * loyalty + bonus;
-  return hottest_first(ranking{values}.top(budget), values);
+  std::vector<std::uint32_t> held;
+  auto favoured = values;
+  for (std::uint32_t i = 0; i < values.size(); ++i)
+    if (std::binary_search(incumbents.begin(), incumbents.end(), now.extents[i])) {
+      held.push_back(i);
+      favoured[i] *= loyalty;
+    }
+  auto chosen = ranking{favoured}.top(budget);
+  auto without = [](std::span<const std::uint32_t> of, std::span<const std::uint32_t> others) {
+    std::vector<std::uint32_t> out;
+    std::set_difference(of.begin(), of.end(), others.begin(), others.end(),
+                        std::back_inserter(out));
+    return out;
+  };
+  auto newcomers = hottest_first(without(chosen, held), values);
+  auto dropped = hottest_first(without(held, chosen), values);
+  take_back(newcomers, dropped, values, given_up * sum);
+  std::erase_if(chosen, [&](auto i) { return !std::binary_search(held.begin(), held.end(), i); });
+  chosen.insert(chosen.end(), newcomers.begin(), newcomers.end());
+  return hottest_first(std::move(chosen), favoured);
 }
 
 std::vector<std::uint32_t> forecast_engine::choose(std::size_t budget) {
@@ -182,7 +209,7 @@ std::vector<std::uint32_t> forecast_engine::choose_by(const std::string& arm,
   if (found < now.scores.size())
     values = std::move(now.scores[found]);
   else
-    values = main.by_arm(arm, now.levels);
+    values = main.by_arm(arm, now);
   std::vector<std::uint32_t> out;
   for (auto place : hottest_first(ranking{values}.top(count), values))
     out.push_back(now.extents[place]);

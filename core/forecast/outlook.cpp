@@ -13,11 +13,11 @@ namespace foreshift {
 
 namespace {
 
-constexpr double margin = 0.02;  ///< By which another arm must beat the blend to lead.
-constexpr double judged_min = 3; ///< Verdicts before anyone but the blend leads.
-constexpr double memory = 0.9;   ///< Of verdicts, per horizon.
-constexpr float fade = 0.99f;    ///< Of a lesson's weight, per lesson.
-constexpr float share_max = 6;   ///< Of what a lesson tells of one extent: the very hot are known.
+constexpr double margin = 0.02; ///< By which another arm must beat the blend to lead.
+constexpr double apart_min = 7; ///< Verdicts, but for overlaps, before anyone but the blend leads.
+constexpr double memory = 0.9;  ///< Of verdicts, per horizon.
+constexpr float fade = 0.99f;   ///< Of a lesson's weight, per lesson.
+constexpr float share_max = 6;  ///< Of what a lesson tells of one extent: the very hot are known.
 constexpr std::size_t lesson_rows_max = 49'152;
 constexpr std::size_t restored_lessons_min = 16;
 constexpr int fit_every = 2;
@@ -53,7 +53,9 @@ outlook::outlook(const outlook_options& options, std::vector<std::string> expert
 
 std::size_t outlook::lead() const {
   auto blend = ranks_.size() + 2;
-  if (judged_ < judged_min)
+  // Verdicts of trials that overlap say nearly the same.
+  auto apart = std::min(1.0, static_cast<double>(options_.interval_ms) / options_.horizon_ms);
+  if (judged_ * apart < apart_min)
     return blend;
   auto best = std::max_element(arms_.begin(), arms_.end() - 1) - arms_.begin();
   auto lead = static_cast<std::size_t>(best);
@@ -108,7 +110,7 @@ std::vector<float> outlook::expect(const candidates& now) const {
     return first_guess(now);
   auto lead = this->lead();
   if (lead >= ranks_.size())
-    return by_arm(names_[lead], now.levels);
+    return by_arm(names_[lead], now);
   // An expert leads: its levels come first, the trees decide within one.
   auto out = trees_.expect(now.levels);
   for (std::size_t row = 0; row < out.size(); ++row)
@@ -116,15 +118,17 @@ std::vector<float> outlook::expect(const candidates& now) const {
   return out;
 }
 
-std::vector<float> outlook::by_arm(const std::string& arm, const level_columns& levels) const {
+std::vector<float> outlook::by_arm(const std::string& arm, const candidates& now) const {
   if (arm == "table")
-    return by_table(levels);
-  auto out = trees_.expect(levels);
+    return by_table(now.levels);
+  auto out = trees_.expect(now.levels);
   if (arm == "trees")
     return out;
-  auto table = by_table(levels); // the geometric mean: what one of the two denies is out
+  auto table = by_table(now.levels); // the geometric mean: what one of them denies is out
+  auto lstm = place_of("lstm");
   for (std::size_t row = 0; row < out.size(); ++row)
-    out[row] = std::sqrt(out[row] * table[row]);
+    out[row] = lstm < now.scores.size() ? std::cbrt(out[row] * table[row] * now.scores[lstm][row])
+                                        : std::sqrt(out[row] * table[row]);
   return out;
 }
 
@@ -137,7 +141,7 @@ void outlook::start(std::int64_t now_ms, const candidates& now,
       picks[i] |= 1u << arm;
   };
   for (std::size_t i = 0; i + 1 < merged_arms; ++i)
-    mark(ranking{by_arm(names_[ranks_.size() + i], now.levels)}.top(budget), ranks_.size() + i);
+    mark(ranking{by_arm(names_[ranks_.size() + i], now)}.top(budget), ranks_.size() + i);
   mark(chosen, names_.size() - 1);
   auto promised = promise(now, chosen);
   auto moved = renew(now, chosen);

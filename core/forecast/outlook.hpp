@@ -34,8 +34,8 @@ struct outlook_options {
 
 /// The calibrated merge for one horizon. Every expert is an arm; so are a table of what each
 /// expert's levels were worth lately (`table`), boosted trees (`trees`) and the geometric mean of
-/// both (`blend`). A guard follows the arm whose choices did best lately, the blend unless another
-/// is clearly better. One thread.
+/// both and of the LSTM (`blend`). A guard follows the arm whose choices did best lately, the blend
+/// unless another is clearly better and long enough judged. One thread.
 class outlook {
 public:
   outlook(const outlook_options& options, std::vector<std::string> experts,
@@ -64,7 +64,7 @@ public:
   /// Expected share by what each expert's levels were worth lately, experts weighed by record.
   std::vector<float> by_table(const level_columns& levels) const;
   /// Expected share as a merged arm sees it: `table`, `trees` or `blend`.
-  std::vector<float> by_arm(const std::string& arm, const level_columns& levels) const;
+  std::vector<float> by_arm(const std::string& arm, const candidates& now) const;
 
   const ledger& records() const { return ledger_; }
   /// Mean share of the clairvoyant choice per arm, lately.

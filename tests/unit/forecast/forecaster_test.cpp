@@ -293,6 +293,25 @@ TEST_CASE("forecaster: a choice stays as it is while the hot set does, and follo
   CHECK(share_in({moved.begin(), moved.end()}, 3000, 128) > 0.9);
 }
 
+TEST_CASE("forecaster: what is hardly ever used does not change places with its like") {
+  auto engine = make_forecaster(four_gib());
+  workload load{*engine};
+  auto minutes = [&](int count) { // 99 % to 60 extents; of the others each about once a minute
+    for (int i = 0; i < count * 60'000; ++i, ++load.now_ms) {
+      auto extent = load.random() % 100 < 99 ? load.random() % 60 : 60 + load.random() % 600;
+      load.one(extent * mib + load.random() % 256 * 4096);
+    }
+    engine->advance(load.now_ms);
+  };
+  minutes(3);
+  auto before = engine->choose(128);
+  std::set<std::uint32_t> kept(before.begin(), before.end());
+  minutes(1);
+  auto after = engine->choose(128);
+  CHECK(after.size() == 128);
+  CHECK(std::count_if(after.begin(), after.end(), [&](auto x) { return kept.contains(x); }) > 120);
+}
+
 TEST_CASE("forecaster: hot are the budget's worth, warm the next, the rest is cold") {
   auto options = four_gib();
   options.budget_extents = 64;
