@@ -44,6 +44,7 @@ void collector_state::sample() {
 
 void collector_state::send_report(const packet<schema::PlaneStatus>* status) {
   auto report = reporter_.report(status, *guests_);
+  self_->send(parts_.forecasts, report);
   self_->request(parts_.uplink, options_.plane_timeout, report)
       .then(
           [this](const packet<schema::HostWelcome>& wanted) {

@@ -17,6 +17,7 @@ namespace foreshift {
 namespace {
 
 constexpr std::uint32_t state_version = 2;
+constexpr std::uint64_t page_bytes = 4096;
 
 void write_ledger(schema::Ledger::Builder out, const ledger_report& x) {
   out.setHorizonMs(x.horizon_ms);
@@ -109,6 +110,26 @@ void forecast_book::learn(schema::PlaneStatus::Reader status, std::int64_t now_m
   std::erase_if(known_, [&](const auto& x) {
     return !x.second.primary && !open_.contains(x.first) && !present.contains(x.first);
   });
+}
+
+void forecast_book::notice(schema::HostReport::Reader report) {
+  std::map<std::uint64_t, vci_activity> seen;
+  for (auto vci : report.getVcis()) {
+    auto& x = seen[vci.getVolume()];
+    auto bytes = vci.getGuestReadBytes() + vci.getGuestWriteBytes();
+    x.cpu_share += vci.getDomainCpuShare() > 0 ? vci.getDomainCpuShare() : vci.getCpuShare();
+    x.memory_bytes += static_cast<double>(
+        vci.getDirtyBytes() > 0 ? vci.getDirtyBytes() : vci.getPageFaults() * page_bytes);
+    x.disk_bytes +=
+        static_cast<double>(bytes > 0 ? bytes : vci.getReadBytes() + vci.getWriteBytes());
+    auto requests = vci.getGuestReads() + vci.getGuestWrites();
+    if (requests > 0)
+      x.request_us = std::max(x.request_us, (vci.getGuestReads() * vci.getGuestReadUs()
+                                             + vci.getGuestWrites() * vci.getGuestWriteUs())
+                                                / requests);
+  }
+  for (auto& [id, x] : open_)
+    x.engine->notice(seen[id]);
 }
 
 std::vector<std::uint64_t> forecast_book::unopened(const packet<schema::PlaneLog>& log) const {

@@ -41,6 +41,9 @@ public:
   /// Learns which volumes are primary here and how large they are.
   void learn(schema::PlaneStatus::Reader status, std::int64_t now_ms);
 
+  /// What the VCIs of open volumes do. Several of one volume count together.
+  void notice(schema::HostReport::Reader report);
+
   /// Volumes that are primary here, or in `log`, whose forecaster is not open yet.
   std::vector<std::uint64_t> unopened(const packet<schema::PlaneLog>& log) const;
   std::vector<std::uint64_t> unopened() const;

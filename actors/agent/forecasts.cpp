@@ -41,6 +41,7 @@ forecasts_actor::behavior_type forecasts_state::make_behavior() {
       [this](const packet<schema::ForecastTake>& x) { return take(x); },
       [this](const packet<schema::ForecastCarry>& x) { return carry(x); },
       [this](const packet<schema::PlaneStatus>& status) { note(status); },
+      [this](const packet<schema::HostReport>& report) { book_.notice(report.read()); },
       [this](const packet<schema::HostWelcome>& wanted) { obey(wanted); },
       [this](tick_alarm) { predict(); },
       [this](save_alarm) { save(); },

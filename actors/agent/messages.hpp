@@ -62,15 +62,17 @@ using vault_actor = vault_verbs::actor;
 ///   ForecastTake  -> ForecastState: what it knows of a volume; `not_found`.
 ///   ForecastCarry -> Done: takes over what another host knew; durable.
 ///   PlaneStatus: which volumes are primary here, and their sizes.
-///   HostWelcome: horizon and interval the coordinator asks for.
+///   HostReport: what the VCIs of this host do. HostWelcome: horizon and interval the coordinator
+///   asks for.
 ///   tick_alarm: predict. save_alarm: persist what changed. flush_order -> Done: persist it now.
 ///   drain_alarm: answer who was made to wait because learning takes too much of the CPU.
 using carry_verbs = verbs<verb<schema::ForecastTake, schema::ForecastState>,
                           verb<schema::ForecastCarry, schema::Done>>;
 using forecasts_actor = carry_verbs::actor::extend<
     compat::signature<packet<schema::Done>, packet<schema::PlaneLog>>,
-    compat::one_way<packet<schema::PlaneStatus>>, compat::one_way<packet<schema::HostWelcome>>,
-    compat::one_way<tick_alarm>, compat::one_way<save_alarm>, compat::one_way<drain_alarm>,
+    compat::one_way<packet<schema::PlaneStatus>>, compat::one_way<packet<schema::HostReport>>,
+    compat::one_way<packet<schema::HostWelcome>>, compat::one_way<tick_alarm>,
+    compat::one_way<save_alarm>, compat::one_way<drain_alarm>,
     compat::signature<packet<schema::Done>, flush_order>>;
 
 /// Copies staged extents to this host in the background.

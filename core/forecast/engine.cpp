@@ -82,6 +82,11 @@ forecast_engine::forecast_engine(const forecaster_options& options)
     learned_.emplace(experts_.size(), options.lstm_start ? *options.lstm_start : shipped_lstm());
 }
 
+void forecast_engine::notice(const vci_activity& x) {
+  if (learned_)
+    learned_->notice(x);
+}
+
 void forecast_engine::watch(learned_arm::observer each) {
   if (learned_)
     learned_->watch(std::move(each));

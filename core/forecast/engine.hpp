@@ -18,6 +18,7 @@ public:
   explicit forecast_engine(const forecaster_options& options);
 
   void observe(const access& x) override;
+  void notice(const vci_activity& x) override;
   void advance(std::int64_t now_ms) override;
   bool study() override;
   forecast predict(std::size_t extents_max) const override;

@@ -13,7 +13,7 @@ namespace foreshift {
 namespace {
 
 constexpr std::string_view magic = "FSFC";
-constexpr std::uint32_t version = 5;
+constexpr std::uint32_t version = 6;
 constexpr std::size_t head_bytes = 8;
 
 /// How many extents another forecaster may have kept.

@@ -4,6 +4,7 @@
 #include "core/base/result.hpp"
 #include "core/forecast/ledger.hpp"
 #include "core/forecast/lstm.hpp"
+#include "core/forecast/vci_activity.hpp"
 #include "core/trace/access.hpp"
 
 #include <array>
@@ -81,6 +82,9 @@ public:
   virtual ~forecaster() = default;
 
   virtual void observe(const access& x) = 0;
+
+  /// What the volume's VCI does now: what the learned arm sees from then on. Not part of `save`.
+  virtual void notice(const vci_activity& x) = 0;
 
   /// Closes every window that ends at or before `now_ms`.
   virtual void advance(std::int64_t now_ms) = 0;

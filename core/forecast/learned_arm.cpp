@@ -61,7 +61,8 @@ void take(std::vector<std::uint32_t> of, std::size_t count, const candidates& no
 
 learned_arm::learned_arm(std::size_t experts, lstm_weights start)
     : experts_(experts), weights_(std::move(start)), optimizer_(learning_rate) {
-  FORESHIFT_ENSURE(weights_.inputs == experts + time_inputs && weights_.hidden == units);
+  FORESHIFT_ENSURE(weights_.inputs == experts + time_inputs + activity_inputs
+                   && weights_.hidden == units);
 }
 
 std::vector<float> learned_arm::inputs_of(const level_columns& levels,
@@ -78,8 +79,10 @@ std::vector<float> learned_arm::inputs_of(const level_columns& levels,
           level == 0 ? 0 : 1 - static_cast<float>(level - 1) / rank_levels;
     }
   for (std::size_t row = 0; row < rows.size(); ++row) {
-    out[row * weights_.inputs + experts_] = sine;
-    out[row * weights_.inputs + experts_ + 1] = cosine;
+    auto* rest = &out[row * weights_.inputs + experts_];
+    rest[0] = sine;
+    rest[1] = cosine;
+    std::copy(activity_.begin(), activity_.end(), rest + time_inputs);
   }
   return out;
 }

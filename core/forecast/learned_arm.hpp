@@ -3,7 +3,9 @@
 
 #include "core/forecast/lstm.hpp"
 #include "core/forecast/outlook.hpp"
+#include "core/forecast/vci_activity.hpp"
 
+#include <array>
 #include <cstdint>
 #include <deque>
 #include <functional>
@@ -12,7 +14,8 @@
 
 namespace foreshift {
 
-/// An LSTM over what the experts say of an extent, and the time of day: one expert more. Every
+/// An LSTM over what the experts say of an extent, the time of day and what the volume's VCI does:
+/// one expert more. Every
 /// extent has a state of its own, 32 bytes, which moves on at each decision; the weights are
 /// shared, start from those shipped with the program, and learn from each decision whose outcome is
 /// known, a bounded sample at a time. One thread.
@@ -21,6 +24,7 @@ public:
   static constexpr std::uint32_t units = 16;
 
   static constexpr std::uint32_t time_inputs = 2;
+  static constexpr std::uint32_t activity_inputs = vci_activity::inputs;
 
   /// What came of a sample of extents, for a trainer: one row of inputs each.
   struct example {
@@ -32,8 +36,11 @@ public:
   using observer = std::function<void(const example&)>;
 
   /// `experts`: how many columns of levels there will be; `start`: the first weights, of
-  /// `experts + time_inputs` inputs and `units` units.
+  /// `experts + time_inputs + activity_inputs` inputs and `units` units.
   learned_arm(std::size_t experts, lstm_weights start);
+
+  /// What the VCI does, from now on.
+  void notice(const vci_activity& x) { activity_ = x.scaled(); }
 
   /// Expected share per candidate, in no unit; `out` has an element for each.
   void score(const level_columns& levels, std::int64_t now_ms, std::span<float> out) const;
@@ -70,6 +77,7 @@ private:
   void remember(const candidates& now, std::int64_t now_ms, std::int64_t end_ms);
 
   std::size_t experts_;
+  std::array<float, activity_inputs> activity_{};
   lstm_weights weights_;
   lstm_optimizer optimizer_;
   std::vector<packed_state> states_;

@@ -147,6 +147,15 @@ void backward(const lstm_weights& by, std::span<const float> inputs, const trace
 
 } // namespace
 
+lstm_weights lstm_weights::widened(std::uint32_t more) const {
+  auto out = *this;
+  auto width = std::size_t{4} * hidden;
+  out.gates.insert(out.gates.begin() + static_cast<std::ptrdiff_t>(inputs * width), more * width,
+                   0);
+  out.inputs += more;
+  return out;
+}
+
 lstm_weights lstm_weights::random(std::uint32_t inputs, std::uint32_t hidden, std::uint64_t seed) {
   std::mt19937_64 bits(seed);
   auto next = [&](float size) {

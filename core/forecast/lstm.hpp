@@ -24,6 +24,9 @@ struct lstm_weights {
   /// Small random numbers, forget gates open.
   static lstm_weights random(std::uint32_t inputs, std::uint32_t hidden, std::uint64_t seed);
 
+  /// The same with so many inputs more, which count nothing yet.
+  lstm_weights widened(std::uint32_t more) const;
+
   std::string save() const;
   /// `malformed` when it is no weights file of this version or not of this shape.
   static result<lstm_weights> load(std::string_view bytes, std::uint32_t inputs,

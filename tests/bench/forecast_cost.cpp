@@ -62,7 +62,7 @@ void decide(std::size_t extents, bool lstm) {
 
 struct batch {
   /// As the learned arm takes them.
-  static constexpr std::uint32_t inputs = 27, units = learned_arm::units;
+  static constexpr std::uint32_t inputs = 31, units = learned_arm::units;
   static constexpr std::size_t rows_usual = 256;
   std::size_t rows;
   lstm_weights weights = lstm_weights::random(inputs, units, 7);

@@ -168,7 +168,9 @@ int main(int argc, char** argv) {
     return 2;
   }
   auto inputs = static_cast<std::uint32_t>(make_experts().size()) + learned_arm::time_inputs;
-  auto weights = lstm_weights::random(inputs, learned_arm::units, seed);
+  // Traces tell nothing of a VCI's activity: what it means is learnt where it is measured.
+  auto weights =
+      lstm_weights::random(inputs, learned_arm::units, seed).widened(learned_arm::activity_inputs);
 
   std::vector<lessons> all;
   std::map<std::string, lessons> held_out;

@@ -112,9 +112,27 @@ TEST_CASE("lstm: huge inputs saturate the gates and stay numbers") {
 
 TEST_CASE("lstm: the shipped weights are of the engine's shape and were trained") {
   auto w = shipped_lstm();
-  CHECK(w.inputs == make_experts().size() + learned_arm::time_inputs);
+  CHECK(w.inputs
+        == make_experts().size() + learned_arm::time_inputs + learned_arm::activity_inputs);
   CHECK(w.hidden == learned_arm::units);
   CHECK(w != lstm_weights::random(w.inputs, w.hidden, 1));
+}
+
+TEST_CASE("lstm: inputs that were added count nothing until they are learnt") {
+  auto narrow = lstm_weights::random(inputs, units, 7);
+  auto wide = narrow.widened(2);
+  CHECK(wide.inputs == inputs + 2);
+  auto x = numbers(rows * inputs, 30);
+  std::vector<float> with_more;
+  for (std::size_t row = 0; row < rows; ++row) {
+    auto from = x.begin() + static_cast<std::ptrdiff_t>(row * inputs);
+    with_more.insert(with_more.end(), from, from + inputs);
+    with_more.insert(with_more.end(), {0.5f, 1.0f});
+  }
+  auto one = some_state(3), other = one;
+  auto y = lstm_step(narrow, x, one), z = lstm_step(wide, with_more, other);
+  for (std::size_t row = 0; row < rows; ++row)
+    CHECK(y[row] == doctest::Approx(z[row]).epsilon(1e-5));
 }
 
 TEST_CASE("lstm: gradients through time agree with finite differences") {
