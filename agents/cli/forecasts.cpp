@@ -66,8 +66,16 @@ void print_hot(schema::Hot::Reader x) {
     out.row({std::to_string(e.getExtent()), number(e.getReads()), number(e.getWrites()),
              format_bytes(static_cast<std::uint64_t>(e.getBytes()))});
   out.print();
+  auto experts = forecast.getExperts();
+  bool judged = experts.size() < 2;
+  for (auto expert : experts)
+    judged |= expert.getWeight() != experts[0].getWeight();
+  if (!judged) {
+    fmt::print("\nexperts: {}, none of them judged yet\n", experts.size());
+    return;
+  }
   fmt::print("\nexperts:");
-  for (auto expert : forecast.getExperts())
+  for (auto expert : experts)
     fmt::print(" {} {}", view(expert.getName()), percent(expert.getWeight()));
   fmt::print("\n");
 }
