@@ -17,6 +17,11 @@ def text(x, y, words, anchor="start", colour="#444"):
             f'{html.escape(words)}</text>')
 
 
+def tick(value):
+    """Three digits, and no powers of ten."""
+    return f"{value:.0f}" if value >= 100 else f"{value:.3g}"
+
+
 class Axes:
     """Maps seconds and values to the drawing, linearly."""
 
@@ -38,7 +43,7 @@ class Axes:
             y = self.y(value)
             out += (f'<line x1="{LEFT}" x2="{WIDTH - 10}" y1="{y:.1f}" y2="{y:.1f}" '
                     'stroke="#e5e5e5"/>')
-            out += text(LEFT - 6, y + 4, f"{value:.3g} {self.unit}", "end")
+            out += text(LEFT - 6, y + 4, f"{tick(value)} {self.unit}", "end")
         step = max(1, round((self.high - self.low) / 10))
         at = int(self.low // step * step)
         while at <= self.high:
