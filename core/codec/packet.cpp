@@ -22,8 +22,8 @@ void visit(const capnp::DynamicStruct::Reader& value) {
 }
 
 bool holds_pointers(capnp::Type type) {
-  return type.isText() || type.isData() || type.isList() ||
-         (type.isStruct() && type.asStruct().getProto().getStruct().getPointerCount() != 0);
+  return type.isText() || type.isData() || type.isList()
+         || (type.isStruct() && type.asStruct().getProto().getStruct().getPointerCount() != 0);
 }
 
 /// Reads every field once. Cap'n Proto decodes pointers lazily: a text without its NUL or a list of

@@ -153,12 +153,12 @@ std::vector<std::uint32_t> forecast_engine::choice(const candidates& now,
                         std::back_inserter(out));
     return out;
   };
-  auto newcomers = hottest_first(without(chosen, held), values);
-  auto dropped = hottest_first(without(held, chosen), values);
-  take_back(newcomers, dropped, values, given_up * sum);
-  std::erase_if(chosen, [&](auto i) { return !std::binary_search(held.begin(), held.end(), i); });
-  chosen.insert(chosen.end(), newcomers.begin(), newcomers.end());
-  return hottest_first(std::move(chosen), favoured);
+  auto fresh = without(chosen, held);
+  auto out = without(chosen, fresh);
+  auto newcomers = hottest_first(std::move(fresh), values);
+  take_back(newcomers, hottest_first(without(held, chosen), values), values, given_up * sum);
+  out.insert(out.end(), newcomers.begin(), newcomers.end());
+  return hottest_first(std::move(out), favoured);
 }
 
 std::vector<std::uint32_t> forecast_engine::choose(std::size_t budget) {

@@ -61,8 +61,7 @@ void take(std::vector<std::uint32_t> of, std::size_t count, const candidates& no
 
 learned_arm::learned_arm(std::size_t experts, lstm_weights start)
     : experts_(experts), weights_(std::move(start)), optimizer_(learning_rate) {
-  FORESHIFT_ENSURE(weights_.inputs == experts + time_inputs + activity_inputs
-                   && weights_.hidden == units);
+  FORESHIFT_ENSURE(weights_.inputs == experts + more_inputs && weights_.hidden == units);
 }
 
 std::vector<float> learned_arm::inputs_of(const level_columns& levels,

@@ -15,16 +15,16 @@
 namespace foreshift {
 
 /// An LSTM over what the experts say of an extent, the time of day and what the volume's VCI does:
-/// one expert more. Every
-/// extent has a state of its own, 32 bytes, which moves on at each decision; the weights are
-/// shared, start from those shipped with the program, and learn from each decision whose outcome is
-/// known, a bounded sample at a time. One thread.
+/// one expert more. Every extent has a state of its own, 32 bytes, which moves on at each decision;
+/// the weights are shared, start from those shipped with the program, and learn from each decision
+/// whose outcome is known, a bounded sample at a time. One thread.
 class learned_arm {
 public:
   static constexpr std::uint32_t units = 16;
 
   static constexpr std::uint32_t time_inputs = 2;
   static constexpr std::uint32_t activity_inputs = vci_activity::inputs;
+  static constexpr std::uint32_t more_inputs = time_inputs + activity_inputs; ///< Than experts.
 
   /// What came of a sample of extents, for a trainer: one row of inputs each.
   struct example {
@@ -36,7 +36,7 @@ public:
   using observer = std::function<void(const example&)>;
 
   /// `experts`: how many columns of levels there will be; `start`: the first weights, of
-  /// `experts + time_inputs + activity_inputs` inputs and `units` units.
+  /// `experts + more_inputs` inputs and `units` units.
   learned_arm(std::size_t experts, lstm_weights start);
 
   /// What the VCI does, from now on.

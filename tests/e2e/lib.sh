@@ -195,6 +195,14 @@ coordinator_start() {
 coordinator_stop() { stop_pid "$(cat "$CLUSTER/coordinator.pid")"; }
 coordinator_kill() { stop_pid "$(cat "$CLUSTER/coordinator.pid")" KILL; }
 
+# plane_set HOST LINE: another line in its [plane], and its processes started anew.
+plane_set() {
+  agent_stop "$1"
+  plane_kill "$1"
+  sed -i "/^\[plane\]/a $2" "$CLUSTER/$1/agent.toml"
+  agent_start "$1"
+}
+
 # In the network namespace that HOST/netns names, if there is such a file.
 agent_start() {
   local within=()
