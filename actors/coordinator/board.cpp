@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "actors/coordinator/board.hpp"
 
+#include "core/affinity/affinity.hpp"
+
 #include <fmt/format.h>
 
 #include <algorithm>

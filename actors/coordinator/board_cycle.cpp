@@ -2,6 +2,7 @@
 // The board's own loop: collect, forecast, score, plan; and what migrations ask of it.
 #include "actors/coordinator/board.hpp"
 
+#include "core/affinity/affinity.hpp"
 #include "core/plan/follow.hpp"
 
 #include <fmt/format.h>

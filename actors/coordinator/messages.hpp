@@ -2,7 +2,7 @@
 #pragma once
 
 #include "actors/base/courier.hpp"
-#include "core/forecast/forecaster.hpp"
+#include "core/forecast/forecast.hpp"
 #include "core/lease/machine.hpp"
 #include "core/plan/planner.hpp"
 #include "core/plan/speculation.hpp"

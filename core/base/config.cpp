@@ -153,7 +153,10 @@ struct config_reader::document {
 
   void set(const entry& known, const toml::node& node, std::uint32_t line) {
     auto converted = convert(known, node);
-    if (converted)
+    auto text = converted ? std::get_if<std::string>(&*converted) : nullptr;
+    if (known.required && text && text->empty())
+      fail(line, fmt::format("'{}': must not be empty ({})", known.key, known.help));
+    else if (converted)
       values.emplace_back(&known, std::move(*converted));
     else
       fail(line, fmt::format("'{}': {}", known.key, converted.error().detail));

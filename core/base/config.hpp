@@ -38,7 +38,7 @@ public:
   void duration(std::string key, std::chrono::milliseconds& out, std::string help); ///< "60s".
   void share(std::string key, double& out, std::string help); ///< "90%" or 0.9.
 
-  /// Marks a key that has no default: missing is an error.
+  /// Marks a key that has no default: missing is an error, and so is an empty text.
   void require(std::string key);
 
   /// At most 1 MiB.

@@ -2,8 +2,34 @@
 #include "core/base/log.hpp"
 
 #include <spdlog/sinks/stdout_sinks.h>
+#include <spdlog/spdlog.h>
+
+#include <memory>
+#include <string>
 
 namespace foreshift {
+
+namespace {
+
+spdlog::level::level_enum known_to_spdlog(slog::level how) {
+  switch (how) {
+  case slog::level::debug:
+    return spdlog::level::debug;
+  case slog::level::info:
+    return spdlog::level::info;
+  case slog::level::warn:
+    return spdlog::level::warn;
+  case slog::level::error:
+    return spdlog::level::err;
+  case slog::level::critical:
+    return spdlog::level::critical;
+  case slog::level::off:
+    break;
+  }
+  return spdlog::level::off;
+}
+
+} // namespace
 
 result<void> start_log(std::string_view program, std::string_view level) {
   auto wanted = spdlog::level::from_str(std::string{level});
@@ -18,5 +44,20 @@ result<void> start_log(std::string_view program, std::string_view level) {
   spdlog::set_default_logger(std::move(logger));
   return {};
 }
+
+namespace slog {
+
+void set_level(level least) {
+  spdlog::set_level(known_to_spdlog(least));
+}
+
+void write(level how, fmt::string_view text, fmt::format_args values) {
+  auto* logger = spdlog::default_logger_raw();
+  auto as = known_to_spdlog(how);
+  if (logger->should_log(as))
+    logger->log(as, fmt::vformat(text, values));
+}
+
+} // namespace slog
 
 } // namespace foreshift

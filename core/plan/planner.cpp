@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "core/plan/planner.hpp"
 
+#include "core/affinity/affinity.hpp"
+
 #include <fmt/format.h>
 
 #include <algorithm>

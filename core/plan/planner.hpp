@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include "core/affinity/affinity.hpp"
+#include "core/affinity/view.hpp"
 #include "core/codec/packet.hpp"
 #include "schemas/plan.capnp.h"
 

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "core/plan/targets.hpp"
 
+#include "core/affinity/affinity.hpp"
+
 #include <algorithm>
 #include <bit>
 #include <string_view>

@@ -8,6 +8,7 @@
 #include <malloc.h>
 #include <sched.h>
 #include <spdlog/sinks/base_sink.h>
+#include <spdlog/spdlog.h>
 #include <sys/personality.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
@@ -210,7 +211,8 @@ int main(int argc, char** argv) {
   }
   ::mallopt(M_ARENA_MAX, 1);
   if (how.log)
-    slog::set_default_logger(std::make_shared<slog::logger>("sim", std::make_shared<trace_sink>()));
+    spdlog::set_default_logger(
+        std::make_shared<spdlog::logger>("sim", std::make_shared<trace_sink>()));
   slog::set_level(how.log ? slog::level::debug : slog::level::off);
 #ifdef FORESHIFT_BUGS
   if (how.every_bug)

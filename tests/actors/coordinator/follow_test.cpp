@@ -2,6 +2,8 @@
 // What comes to a volume's new host after a flip.
 #include "tests/actors/coordinator/test_cell.hpp"
 
+#include <doctest/doctest.h>
+
 using namespace foreshift;
 using namespace foreshift::test;
 

@@ -2,6 +2,8 @@
 #include "core/lease/replicas.hpp"
 #include "tests/actors/coordinator/test_cell.hpp"
 
+#include <doctest/doctest.h>
+
 using namespace foreshift;
 using namespace foreshift::test;
 

@@ -2,6 +2,8 @@
 // Copies to hosts where a volume may go, and VMs whose arrival a tool tells of.
 #include "tests/actors/coordinator/test_cell.hpp"
 
+#include <doctest/doctest.h>
+
 using namespace foreshift;
 using namespace foreshift::test;
 

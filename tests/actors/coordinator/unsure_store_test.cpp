@@ -2,6 +2,8 @@
 // A store that does not say what became of a transaction.
 #include "tests/actors/coordinator/test_cell.hpp"
 
+#include <doctest/doctest.h>
+
 #include <set>
 
 using namespace foreshift;

@@ -4,6 +4,8 @@
 #include "tests/actors/coordinator/test_cell.hpp"
 #include "tests/unit/lease/step_names.hpp"
 
+#include <doctest/doctest.h>
+
 #include <algorithm>
 
 using namespace foreshift;

@@ -146,7 +146,7 @@ TEST_CASE("config: of several errors the first in the file is reported") {
             .starts_with("agent.toml:3: "));
 }
 
-TEST_CASE("config: a required key that is missing is an error") {
+TEST_CASE("config: a required key that is missing or empty is an error") {
   config_reader in;
   options got;
   bind(in, got);
@@ -158,6 +158,11 @@ TEST_CASE("config: a required key that is missing is an error") {
   auto no_table = in.read_text("level = 'a'\n", "agent.toml");
   REQUIRE_FALSE(no_table);
   CHECK(no_table.error().detail.starts_with("agent.toml:1: 'host.name' is missing"));
+  CHECK(got == options{});
+  auto empty = in.read_text("level = 'a'\nhost.name = ''\n", "agent.toml");
+  REQUIRE_FALSE(empty);
+  CHECK(empty.error().detail
+        == "agent.toml:2: 'host.name': must not be empty (name of this host, unique in the cell)");
   CHECK(got == options{});
   CHECK(in.read_text("host.name = 'a'", "agent.toml"));
 }

@@ -8,6 +8,8 @@
 #include "core/lease/requests.hpp"
 #include "core/lease/sweep_machine.hpp"
 
+#include <doctest/doctest.h>
+
 #include <fmt/format.h>
 
 #include <algorithm>

@@ -3,6 +3,8 @@
 #include "core/lease/repair.hpp"
 #include "tests/unit/lease/loss_cell.hpp"
 
+#include <doctest/doctest.h>
+
 using namespace foreshift;
 using namespace foreshift::test;
 

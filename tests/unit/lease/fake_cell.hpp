@@ -9,8 +9,11 @@
 #include "tests/unit/lease/fake_hosts.hpp"
 #include "tests/unit/lease/fake_store.hpp"
 
-#include <deque>
 #include <functional>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
 
 namespace foreshift::test {
 
@@ -28,217 +31,38 @@ inline constexpr trouble troubles[] = {trouble::lost_request, trouble::lost_repl
 /// A coordinator's shell around the machines, a store and three hosts, all in one call stack.
 class fake_cell {
 public:
-  explicit fake_cell(unsigned replicas = 1) : shape(make_small_shape(7, replicas)), hosts(shape) {
-    placement_map map{shape};
-    for (auto name : {"a", "b", "c"})
-      for (std::uint32_t e = 0; e < shape.extents(); ++e)
-        if (hosts.at(name); map.holds(name, e))
-          hosts.at(name).replicas.insert(e);
-    lease::lease_record none;
-    none.volume = shape.id;
-    std::vector<store_op> ops;
-    ops.push_back({lease::lease_key(shape.id), lease::to_value(none)});
-    ops.push_back({lease::placement_key(shape.id), lease::to_value(map.encode())});
-    REQUIRE(bool(store.txn({}, ops)));
-  }
+  explicit fake_cell(unsigned replicas = 1);
 
-  lease::volume_facts facts() const {
-    auto* lease_record = store.find(lease::lease_key(shape.id));
-    auto* placement = store.find(lease::placement_key(shape.id));
-    auto stored_map = packet<schema::Placement>::admit(as_bytes(placement->value));
-    auto map = placement_map::decode(shape, stored_map->read());
-    lease::volume_facts now{*map};
-    now.placement_revision = placement->revision;
-    auto stored_lease = packet<schema::Lease>::admit(as_bytes(lease_record->value));
-    now.lease = lease::decode(stored_lease->read());
-    now.lease_revision = lease_record->revision;
-    auto moves = store.range("moves/");
-    for (auto& record : *moves) {
-      auto move = packet<schema::MoveRecord>::admit(as_bytes(record.value));
-      auto x = lease::decode(move->read());
-      now.moves[x.id] = {x, record.revision};
-    }
-    for (auto name : {"a", "b", "c"})
-      now.peers.push_back({name, "", "", "", ""});
-    return now;
-  }
+  lease::volume_facts facts() const;
 
   /// Runs a machine to its end or its crash. Action number n meets `plan[n]`; counts go on over
   /// runs.
-  std::optional<lease::finish> drive(lease::machine& uut) {
-    std::deque<lease::action> todo;
-    auto feed = [&](lease::input in) {
-      for (auto& action : uut.step(std::move(in)))
-        todo.push_back(std::move(action));
-    };
-    feed(lease::started{});
-    for (int steps = 0; !todo.empty(); ++steps) {
-      REQUIRE(steps < 2000);
-      auto next = std::move(todo.front());
-      todo.pop_front();
-      if (auto* end = std::get_if<lease::finish>(&next))
-        return *end;
-      if (auto* began = std::get_if<lease::note>(&next))
-        if (auto said = words.find(began->phase); said != words.end())
-          feed(lease::told{said->second});
-      if (std::holds_alternative<lease::note>(next) || std::holds_alternative<lease::leave>(next))
-        continue;
-      auto at = actions++;
-      auto bad = plan.find(at);
-      auto what = bad == plan.end() ? std::optional<trouble>{} : bad->second;
-      if (what == trouble::crash_before)
-        return std::nullopt;
-      if (on_action)
-        on_action(next);
-      auto answer = execute(next, what);
-      if (what == trouble::crash_after)
-        return std::nullopt;
-      if (cancel_at == at)
-        feed(lease::cancel{});
-      feed(std::move(answer));
-    }
-    FAIL("the machine neither ended nor asked for anything");
-    return std::nullopt;
-  }
+  std::optional<lease::finish> drive(lease::machine& uut);
 
   /// What the conductor does after a restart, until nothing is left to do.
-  void recover() {
-    plan.clear();
-    cancel_at.reset();
-    hosts.promotions_left.reset();
-    for (int round = 0; round < 20; ++round) {
-      auto now = facts();
-      if (now.lease.prepared.id != 0) {
-        lease::flip_request request;
-        request.task = now.lease.prepared.id;
-        request.volume = shape.id;
-        lease::flip_machine again{request};
-        (void)drive(again);
-      } else if (!now.moves.empty()) {
-        auto again = lease::move_machine::resume(now.moves.begin()->second.record);
-        (void)drive(*again);
-      } else if (!now.placement.retiring().empty()) {
-        lease::retire_machine again{{shape.id, "", {}}};
-        (void)drive(again);
-      } else if (lost_holder(now)) {
-        lease::flip_request request;
-        request.task = ++task;
-        request.volume = shape.id;
-        request.to = now.lease.holder;
-        request.reattach = true;
-        lease::flip_machine again{request};
-        (void)drive(again);
-      } else if (auto host = doubting(); !host.empty()) {
-        (void)settle_doubt(host);
-      } else {
-        sweep(now);
-        return;
-      }
-    }
-    FAIL("recovery does not end");
-  }
+  void recover();
 
   /// One clean state: the record and the hosts say the same, and nothing is left over.
-  void check_clean() {
-    auto now = facts();
-    CHECK(now.lease.prepared.id == 0);
-    CHECK(now.moves.empty());
-    CHECK(now.placement.retiring().empty());
-    for (auto& [known, host] : hosts.all()) {
-      auto& name = known;
-      CAPTURE(name);
-      CHECK(host.staged.empty());
-      CHECK(host.mirrored.empty());
-      bool holder = name == now.lease.holder;
-      CHECK((host.state == schema::LeaseState::PRIMARY) == holder);
-      if (holder)
-        CHECK(host.epoch == now.lease.held_epoch);
-      auto lost = now.placement.lost().find(name);
-      for (std::uint32_t e = 0; e < shape.extents(); ++e)
-        if (lost == now.placement.lost().end() || !lost->second.extents.contains(e))
-          CHECK(host.replicas.contains(e) == now.placement.holds(name, e));
-    }
-    auto degraded = now.placement.degraded();
-    for (auto& [name, lost] : now.placement.lost())
-      degraded -= lost.extents;
-    CHECK(degraded.isEmpty());
-    hosts.check_data(now.placement);
-  }
+  void check_clean();
 
-  std::optional<lease::finish> flip(std::string to, bool forced = false, bool held = false) {
-    lease::flip_request request;
-    request.held = held;
-    request.task = ++task;
-    request.volume = shape.id;
-    request.to = std::move(to);
-    request.forced = forced;
-    lease::flip_machine uut{request};
-    return drive(uut);
-  }
+  std::optional<lease::finish> flip(std::string to, bool forced = false, bool held = false);
 
   /// As a client's write at `to` asks for it.
-  std::optional<lease::finish> implicit_flip(std::string to) {
-    lease::flip_request request;
-    request.task = ++task;
-    request.volume = shape.id;
-    request.to = std::move(to);
-    request.quiet = std::chrono::milliseconds{20};
-    lease::flip_machine uut{request};
-    return drive(uut);
-  }
+  std::optional<lease::finish> implicit_flip(std::string to);
 
   std::optional<lease::finish> move(std::string from, std::string to,
-                                    std::vector<std::uint32_t> extents) {
-    lease::move_request request;
-    request.id = ++task;
-    request.volume = shape.id;
-    request.source = std::move(from);
-    request.destination = std::move(to);
-    request.extents = std::move(extents);
-    lease::move_machine uut{request};
-    return drive(uut);
-  }
+                                    std::vector<std::uint32_t> extents);
 
-  std::optional<lease::finish> retire(std::string host, std::vector<std::uint32_t> extents) {
-    lease::retire_machine uut{{shape.id, std::move(host), std::move(extents)}};
-    return drive(uut);
-  }
+  std::optional<lease::finish> retire(std::string host, std::vector<std::uint32_t> extents);
 
   /// What the coordinator does when the primary complains of `host`.
-  std::optional<lease::finish> lose(std::string host) {
-    lease::loss_machine uut{{shape.id, std::move(host), facts().lease.held_epoch}};
-    return drive(uut);
-  }
+  std::optional<lease::finish> lose(std::string host);
 
   /// What it does when `host` says that its machine restarted.
-  std::optional<lease::finish> settle_doubt(const std::string& host) {
-    lease::loss_machine uut{{shape.id, host, 0, hosts.at(host).doubt}};
-    return drive(uut);
-  }
+  std::optional<lease::finish> settle_doubt(const std::string& host);
 
   /// One round of batches that bring `host` its lost extents back, from whoever has them.
-  std::optional<lease::finish> resync(const std::string& host) {
-    std::map<std::string, std::vector<std::uint32_t>> batches;
-    auto map = facts().placement;
-    if (auto lost = map.lost().find(host); lost != map.lost().end())
-      for (auto extent : lost->second.extents)
-        batches[map.replicas(extent).front()].push_back(extent);
-    std::optional<lease::finish> last = lease::finish{};
-    for (auto& [source, extents] : batches) {
-      lease::move_request request;
-      request.id = ++task;
-      request.volume = shape.id;
-      request.source = source;
-      request.destination = host;
-      request.extents = extents;
-      request.resync = true;
-      lease::move_machine uut{request};
-      last = drive(uut);
-      if (!last || last->why)
-        return last;
-    }
-    return last;
-  }
+  std::optional<lease::finish> resync(const std::string& host);
 
   volume_shape shape;
   fake_store store;
@@ -251,59 +75,16 @@ public:
   std::uint64_t task = 0;
 
 private:
-  std::string doubting() {
-    for (auto& [name, host] : hosts.all())
-      if (host.up && host.doubt != 0)
-        return name;
-    return {};
-  }
+  std::string doubting();
 
-  bool lost_holder(const lease::volume_facts& now) {
-    if (now.lease.holder.empty())
-      return false;
-    auto& host = hosts.at(now.lease.holder);
-    return host.state != schema::LeaseState::PRIMARY || host.epoch != now.lease.held_epoch;
-  }
+  bool lost_holder(const lease::volume_facts& now);
 
   /// Orphans the heartbeats reveal: staged copies of no known move, gateways of no lease.
-  void sweep(const lease::volume_facts& now) {
-    for (auto& [name, host] : hosts.all()) {
-      host.staged.clear();
-      if (name != now.lease.holder && host.state != schema::LeaseState::NONE)
-        (void)hosts.deliver(name, release_of(host.epoch));
-    }
-  }
+  void sweep(const lease::volume_facts& now);
 
-  door::envelope release_of(std::uint64_t epoch) const {
-    return door::wrap(packet<schema::PlaneRelease>::make([&](auto out) {
-      out.setVolume(shape.id);
-      out.setEpoch(epoch);
-    }));
-  }
+  door::envelope release_of(std::uint64_t epoch) const;
 
-  lease::input execute(lease::action& next, std::optional<trouble> what) {
-    bool run = what != trouble::lost_request && what != trouble::failure;
-    if (auto* send = std::get_if<lease::send>(&next)) {
-      auto got = run ? hosts.deliver(send->host, send->request)
-                     : result<door::envelope>{fault{errc::failed, "injected"}};
-      if (what == trouble::lost_request || what == trouble::lost_reply)
-        got = fault{errc::timeout, "injected"};
-      return lease::replied{send->id, std::move(got)};
-    }
-    if (auto* commit = std::get_if<lease::commit>(&next)) {
-      auto got = run ? store.txn(commit->compares, commit->ops)
-                     : result<std::uint64_t>{fault{errc::refused, "injected"}};
-      if (what == trouble::lost_request || what == trouble::lost_reply)
-        got = fault{errc::storage, "injected"};
-      return lease::committed{commit->id, std::move(got)};
-    }
-    if (auto* load = std::get_if<lease::load>(&next)) {
-      auto got = run ? result<lease::volume_facts>{facts()}
-                     : result<lease::volume_facts>{fault{errc::storage, "injected"}};
-      return lease::loaded{load->id, std::move(got)};
-    }
-    return lease::elapsed{std::get<lease::pause>(next).id};
-  }
+  lease::input execute(lease::action& next, std::optional<trouble> what);
 };
 
 } // namespace foreshift::test

@@ -2,6 +2,8 @@
 // A VM's flip: its tool says when to take over, and afterwards whether the VM runs there.
 #include "tests/unit/lease/fake_cell.hpp"
 
+#include <doctest/doctest.h>
+
 using namespace foreshift;
 using namespace foreshift::test;
 using lease::word;

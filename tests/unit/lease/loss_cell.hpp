@@ -3,6 +3,8 @@
 
 #include "tests/unit/lease/fake_cell.hpp"
 
+#include <doctest/doctest.h>
+
 namespace foreshift::test {
 
 /// Two replicas an extent, a is primary, everything has been written once.

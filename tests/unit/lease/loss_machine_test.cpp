@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tests/unit/lease/loss_cell.hpp"
 
+#include <doctest/doctest.h>
+
 using namespace foreshift;
 using namespace foreshift::test;
 

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tests/unit/lease/fake_cell.hpp"
 
+#include <doctest/doctest.h>
+
 #include <algorithm>
 #include <functional>
 

@@ -2,6 +2,8 @@
 #include "core/lease/sweep_machine.hpp"
 #include "tests/unit/lease/fake_cell.hpp"
 
+#include <doctest/doctest.h>
+
 using namespace foreshift;
 using namespace foreshift::test;
 

@@ -2,6 +2,8 @@
 // The implicit flip: a client's write at the destination asks, and the source yields or not.
 #include "tests/unit/lease/fake_cell.hpp"
 
+#include <doctest/doctest.h>
+
 using namespace foreshift;
 using namespace foreshift::test;
 
