@@ -138,12 +138,30 @@ result<bool> vm_volume::ready() {
   return phase_ == "ready";
 }
 
-result<void> vm_volume::arm() {
-  auto task = step(schema::MigrateStage::ARM, {});
+void vm_volume::ask_to_arm() {
+  asked_ = session_.send<schema::Task>(order(schema::MigrateStage::ARM, {}), step_timeout);
+}
+
+result<bool> vm_volume::armed() {
+  if (!asked_.valid())
+    return true;
+  if (asked_.wait_for(0s) != std::future_status::ready)
+    return false;
+  auto task = asked_.get();
+  if (!task && is_silence(task.error())) { // as `insist`
+    auto now = std::chrono::steady_clock::now();
+    if (!arm_until_)
+      arm_until_ = now + patience;
+    if (now >= *arm_until_)
+      return task.error();
+    ask_to_arm();
+    return false;
+  }
   if (!task)
     return task.error();
-  return task->read().getState() == schema::TaskState::RUNNING ? result<void>{}
-                                                               : ended(task->read());
+  if (task->read().getState() != schema::TaskState::RUNNING)
+    return ended(task->read());
+  return true;
 }
 
 void vm_volume::ask_to_take() {
@@ -155,14 +173,16 @@ result<take_times> vm_volume::take() {
   if (!task && is_silence(task.error()))
     task = step(schema::MigrateStage::GO, {});
   if (!task && is_silence(task.error()))
-    return task.error();
+    return fault{errc::unreachable, task.error().detail};
   auto why = task ? ended(task->read()) : task.error();
+  if (why.code == errc::unreachable) // who is, is another: the coordinator has spoken
+    why.code = errc::failed;
   // Done: by a coordinator that took over from the one that was asked, or for want of a word.
   auto state = task ? task->read().getState() : schema::TaskState::FAILED;
   if (state != schema::TaskState::RUNNING && state != schema::TaskState::DONE) {
     auto who = holder();
     if (!who)
-      return who.error();
+      return fault{errc::unreachable, who.error().detail};
     if (*who != what_.to)
       return why;
     return take_times{};

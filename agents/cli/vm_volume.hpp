@@ -4,6 +4,9 @@
 #include "agents/cli/commands.hpp"
 #include "core/vm/vm_ports.hpp"
 
+#include <chrono>
+#include <optional>
+
 namespace foreshift::cli {
 
 /// One volume of a VM: its held migration at the coordinator.
@@ -19,7 +22,8 @@ public:
   std::string name() const override { return name_; }
   result<void> begin(std::uint64_t ram_bytes, std::uint64_t bandwidth_bytes) override;
   result<bool> ready() override;
-  result<void> arm() override;
+  void ask_to_arm() override;
+  result<bool> armed() override;
   void ask_to_take() override;
   result<take_times> take() override;
   result<void> keep(const vm_account& account) override;
@@ -38,7 +42,8 @@ private:
   std::string source_;
   std::string phase_; ///< Last said.
   std::uint64_t task_ = 0;
-  std::future<answer> asked_; ///< For the takeover.
+  std::future<answer> asked_; ///< To be armed, then for the takeover.
+  std::optional<std::chrono::steady_clock::time_point> arm_until_; ///< While nobody answers.
 };
 
 /// "promised: 12.0 MiB of extents and 192 MiB of RAM in 2.1 s, blackout 41 ms (20 to 80)".

@@ -17,6 +17,8 @@ constexpr int store_attempts = 5;
 constexpr int forward_attempts = 4;
 /// So often a host that may only be slow is waited for before it is left out.
 constexpr int patient_attempts = 2;
+/// More than a takeover's own limit; also for a farewell, which heartbeats repeat if it is lost.
+constexpr std::chrono::milliseconds brief{1000};
 
 } // namespace
 
@@ -102,7 +104,7 @@ script<result<flip_times>> flip_machine::ask_takeover(flip_intent intent) {
   auto left = request_.timeout;
   for (;;) {
     auto request = takeover(*facts_, intent, request_.timeout, request_.forced, request_.quiet);
-    auto took = co_await ask(intent.to, std::move(request), request_.timeout + send_timeout);
+    auto took = co_await ask(intent.to, std::move(request), request_.timeout + brief);
     auto times = as<schema::FlipTimes>(took);
     if (times)
       co_return decode(times->read());
@@ -125,9 +127,17 @@ script<result<void>> flip_machine::await_go() {
   co_return fault{errc::timeout, "nobody asked for the takeover in time"};
 }
 
+/// While a guest is stopped nobody is waited for twice.
+script<result<door::envelope>> flip_machine::ask_status(std::string host) {
+  auto request = plane_status(facts_->shape().id);
+  if (request_.held)
+    co_return co_await ask(std::move(host), std::move(request), brief);
+  co_return co_await insist(std::move(host), std::move(request), ask_attempts);
+}
+
 /// The takeover's outcome is unknown or bad: the destination's word decides.
 script<finish> flip_machine::resolve(flip_intent intent, fault why) {
-  auto status = co_await insist(intent.to, plane_status(facts_->shape().id), ask_attempts);
+  auto status = co_await ask_status(intent.to);
   if (!says_primary(status, facts_->shape().id, intent.epoch)) {
     if (!intent.from.empty())
       co_return co_await forward_to(intent.from, why);
@@ -166,7 +176,7 @@ script<finish> flip_machine::commit_to(flip_intent intent, flip_times times) {
       co_return co_await forward_to(intent.from, stays);
   }
   if (moved)
-    (void)co_await ask(intent.from, release(former.volume, former.held_epoch), send_timeout);
+    (void)co_await ask(intent.from, release(former.volume, former.held_epoch), brief);
   auto end = ended(std::nullopt);
   end.times = times;
   co_return end;
@@ -195,7 +205,7 @@ script<finish> flip_machine::forward_to(std::string host, std::optional<fault> w
       end.resume_later = true;
       co_return end;
     }
-    auto ready = co_await ready_hosts(intent, 1, attempt >= patient_attempts);
+    auto ready = co_await ready_hosts(intent, 1, attempt >= (request_.held ? 0 : patient_attempts));
     if (!ready) {
       last = ready.error();
       continue;
@@ -203,16 +213,16 @@ script<finish> flip_machine::forward_to(std::string host, std::optional<fault> w
     if (request_.reattach)
       say("takeover");
     auto request = takeover(*facts_, intent, request_.timeout, true);
-    auto took = co_await ask(host, std::move(request), request_.timeout + send_timeout);
+    auto took = co_await ask(host, std::move(request), request_.timeout + brief);
     auto times = as<schema::FlipTimes>(took);
     if (!times) {
       last = times.error();
-      auto status = co_await insist(host, plane_status(facts_->shape().id), ask_attempts);
+      auto status = co_await ask_status(host);
       if (!says_primary(status, facts_->shape().id, intent.epoch))
         continue;
     }
     if (!failed_host.empty() && failed_host != host)
-      (void)co_await ask(failed_host, release(facts_->shape().id, failed_epoch), send_timeout);
+      (void)co_await ask(failed_host, release(facts_->shape().id, failed_epoch), brief);
     auto measured = times ? decode(times->read()) : flip_times{};
     auto end = co_await commit_to(intent, measured);
     if (!end.why && why)

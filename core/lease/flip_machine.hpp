@@ -47,7 +47,8 @@ inline constexpr std::chrono::milliseconds settle_span{120'000};
 /// commit, rollback.
 /// A dead source must not keep its volume: a forced flip, a roll-back and a re-attachment leave the
 /// hosts out of the map that they cannot reach, by the same durable decision as any removal, before
-/// anybody is promoted; unless one of them has the only replica of something. So does a forced
+/// anybody is promoted, a held one at the first silence; unless one of them has the only replica of
+/// something. So does a forced
 /// detach whose holder cannot be drained, when it fences that by an epoch of nobody's.
 class flip_machine final : public map_machine {
 public:
@@ -63,6 +64,7 @@ private:
   script<finish> take(flip_intent intent);
   script<result<void>> await_go();
   script<result<flip_times>> ask_takeover(flip_intent intent);
+  script<result<door::envelope>> ask_status(std::string host);
   script<finish> resolve(flip_intent intent, fault why);
   script<finish> commit_to(flip_intent intent, flip_times times);
   script<finish> forward_to(std::string host, std::optional<fault> why);

@@ -18,6 +18,8 @@ constexpr auto impatience = 2s;
 constexpr auto look_interval_us = 100'000;
 /// Leases are armed when so much time of RAM copying is left: from then on no extent is copied.
 constexpr double arm_ahead_s = 5.0;
+/// How long a stopped guest waits for hosts that were asked to be ready; then it goes on here.
+constexpr auto stopped_patience = 3s;
 /// What a RAM stream achieves that is not limited and has not been measured yet, bytes a second.
 constexpr double rate_assumed = 125e6;
 constexpr auto first_request_patience = 500ms;
@@ -127,16 +129,35 @@ result<void> vm_migration::pre_position() {
   if (auto now = source_.disks())
     pace_.quiet(now->transfers);
   auto limit = static_cast<double>(options_.stream.bandwidth_bytes);
-  return static_cast<double>(*ram) < arm_ahead_s * (limit > 0 ? limit : rate_assumed)
-             ? arm_all()
-             : result<void>{};
+  if (static_cast<double>(*ram) >= arm_ahead_s * (limit > 0 ? limit : rate_assumed))
+    return {};
+  for (ask_to_arm(); !armed_; clock_.sleep(pace)) {
+    if (auto done = look_at_arming(); !done)
+      return done;
+    if (auto ok = alive(); !ok)
+      return ok;
+  }
+  return {};
 }
 
-result<void> vm_migration::arm_all() {
+void vm_migration::ask_to_arm() {
   for (auto& volume : volumes_)
-    if (auto done = volume->arm(); !done)
-      return done;
-  armed_ = true;
+    volume->ask_to_arm();
+  asked_to_arm_ = true;
+}
+
+/// The RAM stream is not waited with: it may be over before every host has answered.
+result<void> vm_migration::look_at_arming() {
+  if (!asked_to_arm_ || armed_)
+    return {};
+  bool all = true;
+  for (auto& volume : volumes_) {
+    auto done = volume->armed();
+    if (!done)
+      return fault{done.error().code, volume->name() + ": " + done.error().detail};
+    all &= *done;
+  }
+  armed_ = all;
   return {};
 }
 
@@ -155,13 +176,22 @@ result<void> vm_migration::copy_ram() {
   if (auto done = source_.begin(*uri); !done)
     return done;
   auto deadline = clock_.wall_us() + us(options_.ram_timeout);
+  std::optional<std::int64_t> stopped_until;
   for (std::int64_t looked = 0;;) {
     auto stopped = hear_source();
     if (!stopped)
       return stopped.error();
-    if (*stopped)
-      return {};
     auto now = clock_.wall_us();
+    if (*stopped && !asked_to_arm_)
+      ask_to_arm();
+    if (auto done = look_at_arming(); !done)
+      return done;
+    if (*stopped && armed_)
+      return {};
+    if (*stopped && now >= stopped_until.value_or(now + 1))
+      return fault{errc::timeout, "the guest is stopped and not every host is ready to flip"};
+    if (*stopped && !stopped_until)
+      stopped_until = now + us(stopped_patience);
     if (now >= deadline)
       return fault{errc::timeout, "the guest's RAM does not converge in time"};
     if (now - looked < look_interval_us)
@@ -201,9 +231,9 @@ result<void> vm_migration::look_at_stream() {
   adjust_bandwidth(*view);
   auto rate = static_cast<double>(view->rate_bytes);
   bool near = rate > 0 && static_cast<double>(view->remaining_bytes) < rate * arm_ahead_s;
-  if (armed_ || (!near && pass_ < 2 && told_ != stream_state::pre_switchover))
-    return {};
-  return arm_all();
+  if (!asked_to_arm_ && (near || pass_ >= 2))
+    ask_to_arm();
+  return {};
 }
 
 void vm_migration::adjust_bandwidth(const stream_view& view) {

@@ -56,7 +56,8 @@ private:
   result<void> copy_ram();
   result<bool> hear_source();
   result<void> look_at_stream();
-  result<void> arm_all();
+  void ask_to_arm();
+  result<void> look_at_arming();
   result<void> take_all();
   result<void> switch_over();
   result<bool> hear_switch();
@@ -94,6 +95,7 @@ private:
   } at_;
   bool was_running_ = true;
   bool began_ = false; ///< The RAM stream.
+  bool asked_to_arm_ = false;
   bool armed_ = false;
   std::optional<stream_state> told_; ///< The source's last MIGRATION event, as a state.
   bool released_ = false;            ///< The destination's QEMU may run the guest.

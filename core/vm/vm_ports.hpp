@@ -91,7 +91,7 @@ struct take_times {
 };
 
 /// The lease of one of the VM's volumes. Calls block until the coordinator has answered or has been
-/// silent for long (`unreachable`, `timeout`: the outcome is unknown); any other fault is a no.
+/// silent for long (`unreachable`: the outcome is unknown); any other fault is a no.
 class volume_port {
 public:
   virtual ~volume_port() = default;
@@ -100,7 +100,10 @@ public:
   virtual result<void> begin(std::uint64_t ram_bytes, std::uint64_t bandwidth_bytes) = 0;
   /// Whether its gate is met. A fault: its task has ended.
   virtual result<bool> ready() = 0;
-  virtual result<void> arm() = 0;
+  /// Asks for everything that comes before the takeover and does not wait.
+  virtual void ask_to_arm() = 0;
+  /// Whether that is done; does not block.
+  virtual result<bool> armed() = 0;
   /// Asks for the takeover and does not wait: others are asked meanwhile. `take` tells how it went.
   virtual void ask_to_take() = 0;
   /// The destination becomes primary; also if nobody has asked before, or the answer was lost.

@@ -46,10 +46,10 @@ vm_end vm_migration::finish() {
   return stay_there(std::nullopt);
 }
 
-/// Before migrate-continue: the guest has never left. Its volumes come first, for a guest that runs
-/// without them has its requests held; but one that was never stopped is let alone at once.
+/// Before migrate-continue: the guest has never left, and goes on at once. Only if a killed run may
+/// have asked for the takeover its volumes come first: without them its requests would be held.
 vm_end vm_migration::undo(fault why) {
-  bool stopped = told_ == stream_state::pre_switchover;
+  bool stopped = told_ == stream_state::pre_switchover && !watched_;
   if (began_ && !stopped)
     (void)cancel_stream();
   auto returned = return_volumes();
@@ -124,7 +124,7 @@ std::optional<vm_end> vm_migration::start_there(const fault& why) {
     auto taken = watched_ ? result<take_times>{take_times{}} : volume->take();
     if (taken)
       continue;
-    if (taken.error().code == errc::unreachable || taken.error().code == errc::timeout)
+    if (taken.error().code == errc::unreachable)
       return std::nullopt;
     // Without all of its volumes nobody let it run there.
     return take_back(why);

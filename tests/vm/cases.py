@@ -200,13 +200,20 @@ def driver_killed(w):
 
 def driver_killed_before_takeover(w):
     """... when QEMU goes on and the takeover does not"""
+    # Leases are armed before so little RAM is copied at full speed.
     w.tries(at("ram", lambda: w.silence_destination(12)),
-            at("continued", later(lambda: w.under_way.process.kill())), bandwidth=SLOW)
+            at("continued", later(lambda: w.under_way.process.kill())))
     w.check()
 
 
 def flip_times_out(w):
     """the destination does not take over in time; RAM is there already, the guest comes back"""
+    w.aborts(at("ram", lambda: w.silence_destination(12 + 2 * FLIP_TIMEOUT_S)))
+    w.check()
+
+
+def never_ready(w):
+    """the destination is not ready to flip when RAM is there; the guest comes back"""
     w.aborts(at("ram", lambda: w.silence_destination(12 + 2 * FLIP_TIMEOUT_S)), bandwidth=SLOW)
     w.check()
 
@@ -268,7 +275,8 @@ GROUPS = {
                 *at_each_phase("destinations_agent", lambda w: w.restart_agent(w.under_way.to)),
                 *at_each_phase("sources_agent",
                                 lambda w: w.restart_agent(w.under_way.source.place))],
-    "driver": [interrupted, driver_killed, driver_killed_before_takeover, flip_times_out, link_cut],
+    "driver": [interrupted, driver_killed, driver_killed_before_takeover, flip_times_out,
+               never_ready, link_cut],
 }
 
 

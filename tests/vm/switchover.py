@@ -167,9 +167,7 @@ class ForeshiftDriven(Switchover):
         return False
 
     def recover(self):
-        """Whether it ended at the destination."""
-        for volume in self.volumes:
-            self.lab.settled(volume)
+        """Whether it ended at the destination. Also of a flip that still waits for its word."""
         done = subprocess.run(self.command("--recover"), capture_output=True, text=True,
                               timeout=120, env=self.lab.environment)
         print(f"   --recover: exit {done.returncode}: {done.stderr.strip()[-200:]}")

@@ -60,6 +60,28 @@ TEST_CASE("a held flip whose VM did not arrive goes back to the source at a newe
   cell.expect_at("a", 3);
 }
 
+TEST_CASE(
+    "a held flip whose destination falls silent is back before its guest has waited for long") {
+  held_cell cell{{{"armed", word::go}}};
+  std::chrono::milliseconds waited{0};
+  cell.on_action = [&](const lease::action& x) {
+    auto* send = std::get_if<lease::send>(&x);
+    if (send && send->request.type == packet<schema::PlaneTakeover>::type_id && send->host == "c")
+      cell.hosts.at("c").up = false;
+    if (send && !cell.hosts.at(send->host).up)
+      waited += send->timeout;
+    if (auto* rest = std::get_if<lease::pause>(&x); rest && !cell.hosts.at("c").up)
+      waited += rest->span;
+  };
+  auto end = cell.go();
+  REQUIRE(end);
+  REQUIRE(end->why);
+  CHECK(end->holder == "a");
+  CHECK(waited <= lease::flip_request{}.timeout + std::chrono::seconds{8});
+  CHECK(cell.facts().lease.holder == "a");
+  CHECK(cell.hosts.at("a").state == schema::LeaseState::PRIMARY);
+}
+
 TEST_CASE("a held flip without a verdict keeps the destination, where a guest may be running") {
   held_cell cell{{{"armed", word::go}}};
   auto end = cell.go();

@@ -32,12 +32,7 @@ inline constexpr trouble troubles[] = {
 /// never happen: a guest that runs at both sides, or resumes an old state after it ran elsewhere.
 class fake_vm {
 public:
-  explicit fake_vm(int volumes = 1, bool stopped = false) : runs_on_arrival(!stopped) {
-    for (int i = 0; i < volumes; ++i)
-      ports.push_back(std::make_unique<volume>(*this, i));
-    primary.assign(static_cast<std::size_t>(volumes), source_side);
-    source_drained.assign(static_cast<std::size_t>(volumes), false);
-  }
+  explicit fake_vm(int volumes = 1, bool stopped = false);
 
   enum side { source_side, destination_side };
 
@@ -173,8 +168,21 @@ public:
       auto done = act([] {});
       return done ? result<bool>{++looks > 2} : done.error();
     }
-    result<void> arm() override {
-      return act([&] { vm.armed_in = vm.stream; });
+    void ask_to_arm() override {
+      asked = act([&] { vm.armed_in = vm.stream; });
+    }
+    result<bool> armed() override {
+      if (vm.slow_arming > 0 && vm.slow_arming-- > 0)
+        return false;
+      if (!asked)
+        return true;
+      auto done = *std::exchange(asked, std::nullopt);
+      if (done)
+        return true;
+      if (done.error().code != errc::unreachable)
+        return done.error();
+      ask_to_arm();
+      return false;
     }
     void ask_to_take() override { asked = take_now(); }
     result<take_times> take() override {
@@ -185,9 +193,12 @@ public:
       return done ? result<take_times>{take_times{300, 400}} : done.error();
     }
     result<void> take_now() {
+      if (vm.no_take && vm.primary[at] != destination_side)
+        return *vm.no_take;
       return act([&] {
         vm.primary[at] = destination_side;
         vm.source_drained[at] = true;
+        vm.taken = true;
       });
     }
     result<void> keep(const vm_account&) override {
@@ -230,41 +241,16 @@ public:
     fake_vm& vm;
   };
 
-  vm_end run() {
-    vm_migration_options options;
-    options.uri = "tcp:b:1";
-    vm_migration uut{source, destination, ports, time, options};
-    return uut.run();
-  }
+  vm_end run();
 
   /// What a new process does after the driver was killed.
-  vm_end recover() {
-    plan.clear();
-    source.asked.reset();
-    for (auto& port : ports)
-      static_cast<volume&>(*port).asked.reset();
-    vm_migration uut{source, destination, ports, time, {}};
-    return uut.recover();
-  }
+  vm_end recover();
 
   /// After every end: one side is primary of all volumes, and a guest that runs runs there.
-  void check(const vm_end& end) {
-    CAPTURE(end.why ? to_string(*end.why) : std::string{});
-    REQUIRE(end.place != vm_place::unclear);
-    for (auto where : primary)
-      CHECK(where == primary.front());
-    bool here = source.alive && source.state == guest_state::running;
-    bool there = destination.alive && destination.state == guest_state::running;
-    CHECK_FALSE((here && there));
-    // Who dies after the last look at it cannot be noticed.
-    CHECK((here == (end.place == vm_place::source) || !source.alive));
-    CHECK((there == (end.place == vm_place::destination) || !destination.alive));
-    CHECK((end.place != vm_place::destination || ran_there));
-    if (here)
-      CHECK(primary.front() == source_side);
-    if (there)
-      CHECK(primary.front() == destination_side);
-  }
+  void check(const vm_end& end);
+
+  /// One step of the RAM stream, whenever somebody looks.
+  void proceed_by_itself();
 
   int calls = 0;
   std::map<int, trouble> plan;
@@ -283,10 +269,13 @@ public:
   std::uint64_t requests = 0;
   std::int64_t busy_ns = 0, request_ns = 200'000;
   int slow_takeover = 0;                 ///< Steps of QEMU's before it is answered.
+  int slow_arming = 0;                   ///< Looks before it is done.
   std::int64_t slowed_by_ram = 1;        ///< So much longer requests take while RAM is copied.
   std::vector<std::uint64_t> bandwidths; ///< That were set while RAM was copied.
   std::vector<side> primary;
   std::vector<bool> source_drained;
+  bool taken = false; ///< A lease, ever.
+  std::optional<fault> no_take;
   std::set<std::size_t> released;
   qemu source{*this, source_side};
   qemu destination{*this, destination_side};
@@ -296,97 +285,18 @@ public:
 private:
   friend struct qemu;
 
-  std::optional<trouble> count() {
-    if (killed_at == calls)
-      throw killed{};
-    auto bad = plan.find(calls++);
-    if (bad == plan.end())
-      return std::nullopt;
-    switch (bad->second) {
-    case trouble::source_dies:
-      source.alive = false;
-      break;
-    case trouble::destination_dies:
-      destination.alive = false;
-      break;
-    case trouble::interrupt:
-      interrupted = true;
-      break;
-    case trouble::user_cancels:
-      if (source.alive)
-        cancel_stream();
-      break;
-    default:
-      break;
-    }
-    return bad->second;
-  }
+  std::optional<trouble> count();
 
-  void advance(std::chrono::milliseconds span) {
-    now_us += std::max<std::int64_t>(1, span.count()) * 1000;
-  }
+  void advance(std::chrono::milliseconds span);
 
-  void enter(stream_state next, const char* word) {
-    stream = next;
-    source.events.push_back({"MIGRATION", now_us, word, 0});
-  }
+  void enter(stream_state next, const char* word);
 
   /// QEMU's own: a canceled or failed migration lets the source's guest run again.
-  void source_goes_on() {
-    if (source.alive)
-      source.set_running();
-  }
-  void cancel_stream() {
-    if (stream != stream_state::active && stream != stream_state::pre_switchover
-        && stream != stream_state::device)
-      return;
-    enter(stream_state::canceled, "cancelled");
-    source_goes_on();
-    destination.alive = false; // QEMU exits when its incoming migration ends early
-  }
+  void source_goes_on();
+  void cancel_stream();
 
-  /// One step of the RAM stream, whenever somebody looks.
-  void proceed_by_itself() {
-    bool cut = !destination.alive || !source.alive;
-    if (stream == stream_state::active) {
-      if (cut)
-        return fail_stream();
-      ram_left -= std::min<std::uint64_t>(ram_left, 4);
-      if (ram_left > 0)
-        return;
-      source.state = guest_state::leaving;
-      source.events.push_back({"STOP", now_us, "", 0});
-      enter(stream_state::pre_switchover, "pre-switchover");
-    } else if (stream == stream_state::device) {
-      if (cut)
-        return fail_stream();
-      if (++device_steps < 4)
-        return;
-      enter(stream_state::completed, "completed");
-      source.state = guest_state::left;
-    } else if (stream == stream_state::completed && destination.alive
-               && destination.state == guest_state::incoming && ++device_steps > 8) {
-      destination.events.push_back({"MIGRATION", now_us, "completed", 0});
-      destination.state = guest_state::paused;
-      if (runs_on_arrival)
-        destination.set_running();
-    }
-  }
-  void fail_stream() {
-    if (!source.alive) {
-      destination.alive = false;
-      return;
-    }
-    enter(stream_state::failed, "failed");
-    source_goes_on();
-  }
-  void ran(side where) {
-    REQUIRE_FALSE((where == source_side && ran_there));
-    // With all of its volumes or not at all.
-    for (auto primary_side : primary)
-      REQUIRE((where == source_side || primary_side == destination_side));
-    ran_there |= where == destination_side;
-  }
+  void fail_stream();
+  void ran(side where);
 
   int device_steps = 0;
   bool ran_there = false;
