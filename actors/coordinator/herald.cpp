@@ -236,10 +236,15 @@ void herald_state::store(const place& which, std::optional<promise> reply) {
       .then(
           [this, which, reply](std::uint64_t) mutable {
             publish();
+            // Clients may connect there as soon as the answer is read.
+            auto answer = [this, which, reply]() mutable {
+              if (reply)
+                reply->deliver(listed(which.first));
+            };
             if (intents_.contains(which))
-              expect(which);
-            if (reply)
-              reply->deliver(listed(which.first));
+              expect(which, answer);
+            else
+              answer();
           },
           [reply, id = which.first](const caf::error& why) mutable {
             slog::error("an intent of volume {} is not stored: {}", id, to_fault(why).detail);

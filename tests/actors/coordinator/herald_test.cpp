@@ -70,6 +70,21 @@ TEST_CASE("an announced host expects the volume's clients until the move is with
   CHECK(cell.withdraw("c").error().code == errc::not_found);
 }
 
+TEST_CASE("an announcement is answered when clients may connect at the host") {
+  announced_cell cell;
+  auto& world = cell.world;
+  auto order = packet<schema::Announce>::make([](auto out) {
+    out.setVolume("vol1");
+    out.setTo("c");
+  });
+  auto answer = world.self->request(cell.x.herald, caf::infinite, order);
+  while (!world.self->has_next_message() && world.scheduler.has_job())
+    cell.run_steps(1);
+  CHECK(cell.expecting.contains("c"));
+  answer.receive([](const packet<schema::Intents>&) {},
+                 [](const caf::error& why) { FAIL(to_fault(why).detail); });
+}
+
 TEST_CASE("an announcement survives the coordinator and ends with the move") {
   announced_cell cell;
   REQUIRE(cell.announce("c", true));
