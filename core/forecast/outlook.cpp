@@ -15,9 +15,10 @@ namespace {
 
 constexpr double margin = 0.02; ///< By which another arm must beat the blend to lead.
 constexpr double apart_min = 7; ///< Verdicts, but for overlaps, before anyone but the blend leads.
-constexpr double memory = 0.9;  ///< Of verdicts, per horizon.
-constexpr float fade = 0.99f;   ///< Of a lesson's weight, per lesson.
-constexpr float share_max = 6;  ///< Of what a lesson tells of one extent: the very hot are known.
+constexpr double record_weight = 8; ///< Of a record, in the exponent of a vote.
+constexpr double memory = 0.9;      ///< Of verdicts, per horizon.
+constexpr float fade = 0.99f;       ///< Of a lesson's weight, per lesson.
+constexpr float share_max = 6; ///< Of what a lesson tells of one extent: the very hot are known.
 constexpr std::size_t lesson_rows_max = 49'152;
 constexpr std::size_t restored_lessons_min = 16;
 constexpr int fit_every = 2;
@@ -51,11 +52,14 @@ outlook::outlook(const outlook_options& options, std::vector<std::string> expert
     names_.emplace_back(name);
 }
 
+/// Verdicts of trials that overlap say nearly the same.
+double outlook::verdicts_apart() const {
+  return judged_ * std::min(1.0, static_cast<double>(options_.interval_ms) / options_.horizon_ms);
+}
+
 std::size_t outlook::lead() const {
   auto blend = ranks_.size() + 2;
-  // Verdicts of trials that overlap say nearly the same.
-  auto apart = std::min(1.0, static_cast<double>(options_.interval_ms) / options_.horizon_ms);
-  if (judged_ * apart < apart_min)
+  if (verdicts_apart() < apart_min)
     return blend;
   auto best = std::max_element(arms_.begin(), arms_.end() - 1) - arms_.begin();
   auto lead = static_cast<std::size_t>(best);
@@ -67,7 +71,7 @@ std::vector<float> outlook::by_table(const level_columns& levels) const {
   for (std::size_t i = 0; i < ranks_.size(); ++i) {
     if (!ranks_[i])
       continue;
-    auto weight = static_cast<float>(std::exp(8 * (arms_[i] - 1)));
+    auto weight = static_cast<float>(std::exp(record_weight * (arms_[i] - 1)));
     for (std::size_t row = 0; row < out.size(); ++row)
       out[row] += weight * table_[i][levels[i][row]];
   }
@@ -126,10 +130,23 @@ std::vector<float> outlook::by_arm(const std::string& arm, const candidates& now
     return out;
   auto table = by_table(now.levels); // the geometric mean: what one of them denies is out
   auto lstm = place_of("lstm");
-  for (std::size_t row = 0; row < out.size(); ++row)
-    out[row] = lstm < now.scores.size() ? std::cbrt(out[row] * table[row] * now.scores[lstm][row])
-                                        : std::sqrt(out[row] * table[row]);
+  auto vote = lstm < now.scores.size() ? vote_of_lstm() : 0;
+  for (std::size_t row = 0; row < out.size(); ++row) {
+    auto product = out[row] * table[row];
+    out[row] = vote > 0 ? std::pow(product * std::pow(now.scores[lstm][row], vote), 1 / (2 + vote))
+                        : std::sqrt(product);
+  }
   return out;
+}
+
+/// 1: as much as the table and the trees each. What it was trained on may be like this volume or
+/// not: once it has been judged, its record beside theirs decides.
+float outlook::vote_of_lstm() const {
+  if (verdicts_apart() < apart_min)
+    return 1;
+  auto table = ranks_.size();
+  auto ahead = arms_[place_of("lstm")] - std::max(arms_[table], arms_[table + 1]);
+  return static_cast<float>(std::min(1.0, std::exp(record_weight * ahead)));
 }
 
 void outlook::start(std::int64_t now_ms, const candidates& now,

@@ -80,6 +80,8 @@ public:
   void load(byte_reader& in);
 
 private:
+  double verdicts_apart() const;
+  float vote_of_lstm() const;
   std::vector<float> first_guess(const candidates& now) const;
   double promise(const candidates& now, std::span<const std::uint32_t> chosen) const;
   double renew(const candidates& now, std::span<const std::uint32_t> chosen);

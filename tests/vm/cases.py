@@ -222,7 +222,14 @@ def guest_reset(w):
     """the guest resets itself while RAM is copied"""
     source = w.machine.life
     w.migrate(at("ram", later(lambda: source.qmp.command("system_reset"))), bandwidth=SLOW)
-    w.check()
+    expect(w.machine.running() == [w.machine.life], "the guest runs at the destination")
+    for volume in w.volumes:
+        w.check_lease(volume, w.place)
+    # Its own word is not taken: QEMU 7.2's TCG loses pages of RAM of a guest that resets while they
+    # are copied, and most then die of a kernel whose memory is not what it was.
+    w.machine.stop()
+    w.check_outside()
+    w.fresh("again", ["vm3"])
 
 
 def migrated_back_at_once(w):
@@ -268,8 +275,9 @@ GROUPS = {
     "short": [clean_and_back],
     "qemu": [clean_and_back, migrated_back_at_once, target_killed_before_ram,
              target_killed_during_ram, target_killed_after_flip, target_killed_while_continuing,
-             canceled_by_user, guest_reset,
-             *at_each_phase("source", lambda w: w.under_way.source.kill()), two_volumes],
+             canceled_by_user,
+             *at_each_phase("source", lambda w: w.under_way.source.kill()), guest_reset,
+             two_volumes],
     "control": [*at_each_phase("coordinator", lambda w: w.restart_coordinator()),
                 coordinator_killed_during_flip,
                 *at_each_phase("destinations_agent", lambda w: w.restart_agent(w.under_way.to)),
