@@ -15,10 +15,9 @@ namespace {
 
 constexpr double margin = 0.02; ///< By which another arm must beat the blend to lead.
 constexpr double apart_min = 7; ///< Verdicts, but for overlaps, before anyone but the blend leads.
-constexpr double record_weight = 8; ///< Of a record, in the exponent of a vote.
-constexpr double memory = 0.9;      ///< Of verdicts, per horizon.
-constexpr float fade = 0.99f;       ///< Of a lesson's weight, per lesson.
-constexpr float share_max = 6; ///< Of what a lesson tells of one extent: the very hot are known.
+constexpr double memory = 0.9;  ///< Of verdicts, per horizon.
+constexpr float fade = 0.99f;   ///< Of a lesson's weight, per lesson.
+constexpr float share_max = 6;  ///< Of what a lesson tells of one extent: the very hot are known.
 constexpr std::size_t lesson_rows_max = 49'152;
 constexpr std::size_t restored_lessons_min = 16;
 constexpr int fit_every = 2;
@@ -71,7 +70,7 @@ std::vector<float> outlook::by_table(const level_columns& levels) const {
   for (std::size_t i = 0; i < ranks_.size(); ++i) {
     if (!ranks_[i])
       continue;
-    auto weight = static_cast<float>(std::exp(record_weight * (arms_[i] - 1)));
+    auto weight = static_cast<float>(std::exp(8 * (arms_[i] - 1)));
     for (std::size_t row = 0; row < out.size(); ++row)
       out[row] += weight * table_[i][levels[i][row]];
   }
@@ -139,14 +138,10 @@ std::vector<float> outlook::by_arm(const std::string& arm, const candidates& now
   return out;
 }
 
-/// 1: as much as the table and the trees each. What it was trained on may be like this volume or
-/// not: once it has been judged, its record beside theirs decides.
+/// 1: as much as the table and the trees each. Its first weights have seen other traces when the
+/// trees have seen three lessons; the more the trees have seen of this one, the less it has to say.
 float outlook::vote_of_lstm() const {
-  if (verdicts_apart() < apart_min)
-    return 1;
-  auto table = ranks_.size();
-  auto ahead = arms_[place_of("lstm")] - std::max(arms_[table], arms_[table + 1]);
-  return static_cast<float>(std::min(1.0, std::exp(record_weight * ahead)));
+  return static_cast<float>(apart_min / (apart_min + verdicts_apart()));
 }
 
 void outlook::start(std::int64_t now_ms, const candidates& now,
