@@ -225,8 +225,9 @@ def guest_reset(w):
     expect(w.machine.running() == [w.machine.life], "the guest runs at the destination")
     for volume in w.volumes:
         w.check_lease(volume, w.place)
-    # Its own word is not taken: QEMU 7.2's TCG loses pages of RAM of a guest that resets while they
-    # are copied, and most then die of a kernel whose memory is not what it was.
+    # Its own word is not taken: most guests that reset while their RAM is copied die of a kernel
+    # whose memory is corrupt. Presumably QEMU 7.2's TCG has lost pages of it (machine.py); that has
+    # not been tried on other storage.
     w.machine.stop()
     w.check_outside()
     w.fresh("again", ["vm3"])
