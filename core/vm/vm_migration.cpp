@@ -188,10 +188,10 @@ result<void> vm_migration::copy_ram() {
       return done;
     if (*stopped && armed_)
       return {};
-    if (*stopped && now >= stopped_until.value_or(now + 1))
-      return fault{errc::timeout, "the guest is stopped and not every host is ready to flip"};
     if (*stopped && !stopped_until)
       stopped_until = now + us(stopped_patience);
+    if (stopped_until && now >= *stopped_until)
+      return fault{errc::timeout, "the guest is stopped and not every host is ready to flip"};
     if (now >= deadline)
       return fault{errc::timeout, "the guest's RAM does not converge in time"};
     if (now - looked < look_interval_us)

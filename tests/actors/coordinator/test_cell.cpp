@@ -2,6 +2,7 @@
 #include "tests/actors/coordinator/test_cell.hpp"
 
 #include "actors/base/hosted.hpp"
+#include "tests/unit/lease/at_rest.hpp"
 
 #include <caf/send.hpp>
 #include <caf/typed_event_based_actor.hpp>
@@ -234,21 +235,13 @@ void test_cell::forecast(const char* host) {
 
 void test_cell::check_clean() {
   auto now = facts();
-  CHECK(now.lease.prepared.id == 0);
-  CHECK(now.moves.empty());
-  CHECK(now.placement.retiring().empty());
+  check_at_rest(now, hosts);
   for (auto& [known, host] : hosts.all()) {
     auto& name = known;
     CAPTURE(name);
-    CHECK(host.staged.empty());
-    bool holder = name == now.lease.holder;
-    CHECK((host.state == schema::LeaseState::PRIMARY) == holder);
-    if (holder)
-      CHECK(host.epoch == now.lease.held_epoch);
     for (std::uint32_t e = 0; e < shape().extents(); ++e)
       CHECK(host.replicas.contains(e) == now.placement.holds(name, e));
   }
-  hosts.check_data(now.placement);
 }
 
 std::vector<caf::strong_actor_ptr> test_cell::actors() const {

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tests/unit/lease/fake_cell.hpp"
 
+#include "tests/unit/lease/at_rest.hpp"
+
 #include <doctest/doctest.h>
 
 #include <deque>
@@ -116,18 +118,11 @@ void fake_cell::recover() {
 
 void fake_cell::check_clean() {
   auto now = facts();
-  CHECK(now.lease.prepared.id == 0);
-  CHECK(now.moves.empty());
-  CHECK(now.placement.retiring().empty());
+  check_at_rest(now, hosts);
   for (auto& [known, host] : hosts.all()) {
     auto& name = known;
     CAPTURE(name);
-    CHECK(host.staged.empty());
     CHECK(host.mirrored.empty());
-    bool holder = name == now.lease.holder;
-    CHECK((host.state == schema::LeaseState::PRIMARY) == holder);
-    if (holder)
-      CHECK(host.epoch == now.lease.held_epoch);
     auto lost = now.placement.lost().find(name);
     for (std::uint32_t e = 0; e < shape.extents(); ++e)
       if (lost == now.placement.lost().end() || !lost->second.extents.contains(e))
@@ -137,7 +132,6 @@ void fake_cell::check_clean() {
   for (auto& [name, lost] : now.placement.lost())
     degraded -= lost.extents;
   CHECK(degraded.isEmpty());
-  hosts.check_data(now.placement);
 }
 
 std::optional<lease::finish> fake_cell::flip(std::string to, bool forced, bool held) {
